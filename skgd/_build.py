@@ -1,0 +1,123 @@
+"""From validated rows and a plan to a problem, and from its variables to ``coef_``."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._problem import Problem
+from .objectives import Moments, make_objective, make_scaled
+
+__all__ = [
+    "Data",
+    "coefficients",
+    "given_start",
+    "make_problem",
+    "null_point",
+    "scaled_problem",
+    "unchanged_on_error",
+]
+
+
+@dataclass
+class Data:
+    """Validated rows, targets and weights."""
+
+    X: object  # ndarray (C order) or CSR
+    targets: object  # Targets
+    s: np.ndarray  # (n,) float64, class weights included
+
+
+@contextmanager
+def unchanged_on_error(est):
+    """Give an estimator its attributes back if the block raises.
+
+    An interrupt is let through as it is: what ``fit`` has set by then is the best point.
+    """
+    before = dict(vars(est))
+    try:
+        yield
+    except Exception:
+        vars(est).clear()
+        vars(est).update(before)
+        raise
+
+
+def make_problem(plan, data, fit_intercept, alpha, *, mass=None):
+    """Return the `Problem` of these rows in the user's variables."""
+    objective = make_objective(
+        data.X,
+        data.targets.y,
+        data.s,
+        data.targets.loss,
+        n_outputs=data.targets.n_outputs,
+        fit_intercept=fit_intercept,
+        mass=mass,
+        n_threads=plan.n_threads,
+    )
+    return Problem(objective, plan.penalty, float(alpha))
+
+
+def scaled_problem(problem, plan, moments=None):
+    """Return the same problem in the variables that the solver works in."""
+    if not plan.solver.scales(problem):
+        return problem
+    objective = make_scaled(
+        problem.objective,
+        Moments.of(problem.objective) if moments is None else moments,
+        float(np.max(problem.l2)),
+        stochastic=plan.solver.stochastic,
+        uniform=problem.custom and not problem.penalty.separable,
+    )
+    return Problem(objective, problem.penalty, problem.alpha)
+
+
+def null_point(problem):
+    """Return ``theta`` (user's variables) at zero coefficients with the best intercept."""
+    objective = problem.objective
+    theta = objective.zeros()
+    if objective.fit_intercept:
+        start = objective.loss.start(objective.y, objective.s, np, objective.n_outputs)
+        theta[objective.n_coef :] = start
+    return theta
+
+
+def given_start(objective, coef, intercept):
+    """Return ``theta`` of a start that the user gave, or None.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit or an entry is not finite.
+    """
+    if coef is None and intercept is None:
+        return None
+    theta = objective.zeros()
+    W, b = objective.split(theta)
+    for name, given, into in (("coef_init", coef, W), ("intercept_init", intercept, b)):
+        if given is None:
+            continue
+        given = np.asarray(given.toarray() if hasattr(given, "toarray") else given, dtype=float)
+        if given.size != into.size or (given.ndim > 1 and given.shape != into.shape):
+            raise ValueError(
+                f"{name} has shape {given.shape}; expected {into.shape}"
+                f"{f' or {into.shape[1:]}' if len(into) == 1 else ''} for these data."
+            )
+        if not np.isfinite(given).all():
+            raise ValueError(f"{name} contains NaN or infinity.")
+        into[...] = given.reshape(into.shape)
+    if not objective.fit_intercept:
+        b[:] = 0.0
+    return theta
+
+
+def coefficients(objective, theta, dtype, est):
+    """Return ``coef_`` and ``intercept_`` in the user's variables and the type of X."""
+    W, b = objective.split(objective.to_user(theta))
+    with np.errstate(over="ignore"):
+        coef, intercept = W.astype(dtype), b.astype(dtype)
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        coef, intercept = W.copy(), b.copy()  # float32 cannot hold them
+    if est._flat_coef(len(W)):
+        coef = coef[0]
+    return {"coef_": coef, "intercept_": intercept}

@@ -1,0 +1,86 @@
+"""The only place for private or version-dependent imports."""
+
+import functools
+import multiprocessing
+import os
+
+__all__ = [
+    "HAS_CALLBACKS",
+    "CallbackSupportMixin",
+    "callbacks_of",
+    "thread_count",
+    "with_callbacks",
+]
+
+try:  # scikit-learn 1.9 and later
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    HAS_CALLBACKS = True
+except ImportError:
+    HAS_CALLBACKS = False
+
+    class CallbackSupportMixin:
+        """Stands in where scikit-learn has no callbacks yet."""
+
+    def with_callbacks(method):
+        """Return the method as it is."""
+
+        @functools.wraps(method)
+        def plain(self, *args, **kwargs):
+            return method(self, *args, **kwargs)
+
+        return plain
+
+
+def callbacks_of(est):
+    """Return scikit-learn's callbacks set on an estimator, a list."""
+    return getattr(est, "_skl_callbacks", [])
+
+
+def _in_parallel_worker():
+    if multiprocessing.parent_process() is not None:
+        return True
+    try:
+        from joblib.parallel import get_active_backend
+
+        return get_active_backend()[0].nesting_level > 0
+    except (ImportError, AttributeError):
+        return False
+
+
+def thread_count(n_jobs):
+    """Threads that a pass over the rows may use.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None takes what the process may use (its CPU affinity, bounded by
+        ``OMP_NUM_THREADS`` as BLAS is), and 1 inside a worker of a parallel search.
+        Negative numbers count from the number of CPUs: -1 is all of them.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``n_jobs`` is 0 or not an integer.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    else:
+        available = os.cpu_count() or 1
+    if n_jobs is not None:
+        if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__"):
+            raise TypeError(f"n_jobs must be an integer or None; got {n_jobs!r}.")
+        if n_jobs == 0:
+            raise ValueError("n_jobs=0 has no meaning; use 1 for one thread, None or -1 for all.")
+        return n_jobs if n_jobs > 0 else max(1, available + 1 + n_jobs)
+    if _in_parallel_worker():
+        return 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        available = min(available, int(limit))
+    return available

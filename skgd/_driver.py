@@ -1,0 +1,84 @@
+"""The only loop over steps: step, look, obey."""
+
+import time
+
+import numpy as np
+
+from ._protocols import Event, Rescale, Result, Stop
+
+__all__ = ["run"]
+
+
+def run(problem, solver, state, callbacks, max_iter):
+    """Step until a callback asks to stop or ``max_iter`` iterations are done.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is minimised; handed to the solver, not used here.
+    solver : Solver
+        Its ``step`` does one iteration.
+    state : State
+        From ``solver.init``, or from an earlier run.
+    callbacks : sequence of callables
+        Each takes an `Event` and returns `Stop`, `Rescale` or None. They are asked in
+        order, and the first `Stop` ends the run; a `Rescale` that goes back to an
+        earlier point changes the event that the callbacks after it see. One with a method
+        ``begin`` is told before each iteration.
+    max_iter : int
+        Iterations at most.
+
+    Returns
+    -------
+    Result
+        The last state, why the run ended, and the number of iterations. A
+        KeyboardInterrupt is caught and carried in ``interrupt``: the state is then that
+        after the last finished iteration.
+    """
+    begin, reason, iteration = time.perf_counter(), "max_iter", 0
+    begins = [callback.begin for callback in callbacks if hasattr(callback, "begin")]
+    safe = state.theta.copy(), state.point.copy(), state.value, state.violation
+    try:
+        for k in range(1, max_iter + 1):
+            for announce in begins:
+                announce()
+            state = solver.step(problem, state)
+            iteration = k
+            event = _event(problem, state, k, begin)
+            stop = None
+            for callback in callbacks:
+                answer = callback(event)
+                if isinstance(answer, Stop):
+                    stop = answer
+                    break
+                if isinstance(answer, Rescale):
+                    state.rate_scale *= answer.factor
+                    if answer.theta is not None:
+                        solver.restart(state, answer.theta, answer.value)
+                        event = _event(problem, state, k, begin)
+            if stop is not None:
+                reason = stop.reason
+                if stop.theta is not None:
+                    state.point = stop.theta.copy()
+                    state.value = state.violation = np.nan
+                break
+    except KeyboardInterrupt as interrupt:
+        if iteration == 0:
+            state.theta, state.point, state.value, state.violation = safe
+        return Result(state, "interrupted", iteration, interrupt)
+    return Result(state, reason, iteration)
+
+
+def _event(problem, state, iteration, begin):
+    point = state.point.view()
+    point.flags.writeable = False
+    return Event(
+        iteration=iteration,
+        t=state.t,
+        passes=state.passes,
+        seconds=time.perf_counter() - begin,
+        value=state.value,
+        violation=state.violation,
+        rate=state.rate,
+        theta=point,
+    )

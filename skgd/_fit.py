@@ -1,0 +1,261 @@
+"""The one route from X, y and parameters to coefficients: ``fit``."""
+
+import copy
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from ._build import Data, coefficients, given_start, make_problem, null_point, scaled_problem
+from ._compat import callbacks_of
+from ._driver import run
+from ._stream import Saved
+from .callbacks import (
+    DivergenceGuard,
+    History,
+    NoImprovement,
+    Plateau,
+    Printer,
+    SklearnBridge,
+    Validation,
+    Violation,
+)
+from .objectives import make_objective
+from .schedules import Adaptive
+
+__all__ = ["fit"]
+
+
+# -- validation rows ------------------------------------------------------------------
+
+
+def split_validation(est, data, rng, stratify):
+    """Return ``data`` with the held-out rows at weight zero, and the held-out rows.
+
+    Rows of weight zero are no rows to a solver, so X is not copied but for the part that
+    is scored.
+    """
+    rows = np.flatnonzero(data.s)
+    labels = data.targets.codes[rows] if stratify else None
+    try:
+        _, held = train_test_split(
+            rows, test_size=est.validation_fraction, random_state=rng, stratify=labels
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True cannot hold out validation_fraction="
+            f"{est.validation_fraction} of {len(rows)} rows: {error}"
+        ) from error
+    held = np.sort(held)
+    s = data.s.copy()
+    s[held] = 0.0
+    return Data(data.X, data.targets, s), held
+
+
+# -- fit ------------------------------------------------------------------------------
+
+
+def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None, metadata=None):
+    """Minimise F on all rows and set the fitted attributes of ``est``.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Its parameters are read, its fitted attributes set.
+    plan : Plan
+        From ``read``.
+    data : Data
+        Validated.
+    coef_init, intercept_init : array, default=None
+        Where to start, in the user's variables.
+    validation : tuple or None
+        ``(X, y, weights)`` to score after each iteration.
+    metadata : tuple or None
+        ``(X, y, sample_weight)`` as the user gave them, for scikit-learn's callbacks.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Again, after the attributes were set at the best point so far.
+    """
+    rng = check_random_state(est.random_state)
+    classifier = data.targets.classes is not None
+    if est.early_stopping and validation is None:
+        data, held = split_validation(est, data, rng, classifier)
+        y = data.targets.y[held]
+        if classifier:
+            y = data.targets.classes[data.targets.codes[held]]
+        elif not data.targets.flat:
+            y = y.reshape(len(held), -1)
+        validation = data.X[held], y, None
+
+    plain = make_problem(plan, data, est.fit_intercept, est.alpha)
+    plain.check(plan.solver)
+    start = given_start(plain.objective, coef_init, intercept_init)
+    problem = scaled_problem(plain, plan)
+    objective = problem.objective
+
+    null = objective.from_user(null_point(plain))
+    if start is not None:
+        theta = objective.from_user(start)
+    elif problem is plain:
+        # A textbook recurrence starts where textbooks do.
+        theta = objective.zeros()
+    else:
+        theta = null
+    zero_value = objective.zero_loss_sum() / objective.mass
+
+    state = plan.solver.init(problem, theta, rng)
+    reference = _reference_violation(plan, problem, null, theta, state)
+    watch = _Watch(est, plan, problem, state, zero_value, reference, validation, metadata)
+    with watch.bridge:
+        result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
+    _finish(est, plan, problem, result, watch)
+    if result.interrupt is not None:
+        raise result.interrupt
+    _warn(est, plan, result, watch)
+    return est
+
+
+def _reference_violation(plan, problem, null, theta, state):
+    if np.array_equal(theta, null) and np.isfinite(state.violation):
+        return state.violation
+    _, grad = problem.value_grad(null)
+    return problem.violation(null, grad)
+
+
+class _Watch:
+    """The callbacks of one fit, in the order in which they are asked."""
+
+    def __init__(self, est, plan, problem, state, zero_value, reference, validation, metadata):
+        objective = problem.objective
+        self.zero_value, self.reference = zero_value, reference
+        blame = None
+        if not isinstance(est.eta0, str) or (plan.schedule and plan.schedule.absolute):
+            blame = f"learning_rate={est.learning_rate!r}, eta0={est.eta0!r}"
+        bound = max((v for v in (state.value, zero_value) if np.isfinite(v)), default=0.0)
+        if objective.loss.least_at_zero:
+            bound = np.inf  # F of the perceptron can only rise from zero
+        self.guard = DivergenceGuard(state.point, state.value, bound, blame)
+        self.history = History()
+        self.callbacks = [self.guard, self.history]
+        adaptive = isinstance(plan.schedule, Adaptive)
+        self.validation = None
+        if validation is not None:
+            score = _scorer(est, plan, problem, validation)
+            stops = est.early_stopping and not adaptive
+            tol = -np.inf if est.tol is None else est.tol
+            self.validation = Validation(score, tol, est.n_iter_no_change, stops)
+            self.callbacks.append(self.validation)
+        if est.verbose > 0:
+            self.callbacks.append(Printer(type(est).__name__))
+        self.callbacks += self._stopping(est, plan, problem, state, adaptive)
+        self.bridge = SklearnBridge(
+            est if callbacks_of(est) else None,
+            est.max_iter,
+            metadata,
+            lambda theta: coefficients(objective, theta, objective.dtype, est),
+        )
+        self.callbacks.append(self.bridge)
+
+    def _stopping(self, est, plan, problem, state, adaptive):
+        certified = plan.solver.certifies(problem)
+        rules = []
+        if certified and est.tol is not None:
+            stalled = state.memory
+            rules.append(Violation(est.tol, self.reference, lambda: "stalled" in stalled))
+        if adaptive:
+            patience = plan.schedule.patience
+            watch = None
+            if est.early_stopping:
+                scores = self.validation.scores
+                watch = lambda: -scores[-1]  # noqa: E731
+            tol = -np.inf if est.tol is None else est.tol
+            rules.append(Plateau(tol, patience, plan.schedule.factor, watch))
+        elif not certified and est.tol is not None and not est.early_stopping:
+            rules.append(NoImprovement(est.tol, est.n_iter_no_change))
+        return rules
+
+
+def _scorer(est, plan, problem, validation):
+    """Return a function of ``theta`` that scores the validation rows."""
+    X, y, weights = validation
+    objective = problem.objective
+    if est.scoring == "loss":
+        targets = est._encode(y, plan.loss, getattr(est, "classes_", None))
+        held = make_objective(
+            X,
+            targets.y,
+            np.ones(len(targets.y)) if weights is None else weights,
+            targets.loss,
+            n_outputs=targets.n_outputs,
+            fit_intercept=True,
+            n_threads=plan.n_threads,
+        )
+        return lambda theta: -held.loss_sum(objective.to_user(theta)) / held.mass
+    model = copy.copy(est)
+    # The rows are arrays by now, and a scorer must not complain that they have no names.
+    vars(model).pop("feature_names_in_", None)
+    scorer = est._scorer()
+    options = {} if weights is None else {"sample_weight": weights}
+
+    def score(theta):
+        vars(model).update(coefficients(objective, theta, objective.dtype, est))
+        return scorer(model, X, y, **options)
+
+    return score
+
+
+def _finish(est, plan, problem, result, watch):
+    """Choose the point to return and set every fitted attribute."""
+    state, objective = result.state, problem.objective
+    validation, guard = watch.validation, watch.guard
+
+    def move(theta):
+        state.point, state.value, state.violation = theta, problem.value(theta), np.nan
+
+    if est.early_stopping and validation is not None and validation.theta is not None:
+        if not (np.isfinite(state.value) and np.array_equal(state.point, validation.theta)):
+            move(validation.theta)
+    elif result.reason == "interrupted" or not state.value <= watch.zero_value:
+        if not state.value <= guard.value:
+            move(guard.theta)
+    # F of a user's own loss may be least anywhere, but never above that of zeros either.
+    if not state.value <= watch.zero_value and not objective.loss.least_at_zero:
+        move(objective.from_user(objective.zeros()))
+    if np.isnan(state.violation):
+        state.value, grad = problem.value_grad(state.point)
+        state.violation = problem.violation(state.point, grad)
+
+    vars(est).update(coefficients(objective, state.point, objective.dtype, est))
+    est.n_iter_, est.t_ = result.n_iter, state.t + 1
+    est.history_ = watch.history.arrays()
+    if validation is not None:
+        scores = np.array(validation.scores, dtype=float)
+        est.history_["validation_score"] = scores[: len(est.history_["value"])]
+    est.loss_curve_ = est.history_["value"].copy()
+    est.solver_ = plan.found
+    est.stop_reason_ = result.reason
+    est.converged_ = result.reason in ("converged", "no_improvement", "early_stopping")
+    est.optimality_ = float(state.violation / watch.reference) if watch.reference > 0 else 0.0
+    est.optimality_kind_ = "violation"
+    est._state = Saved.after(plan, problem, state, est) if plan.solver.streams else None
+
+
+def _warn(est, plan, result, watch):
+    if result.reason != "max_iter" or est.tol is None:
+        return
+    if plan.solver.stochastic or not np.isfinite(watch.reference):
+        reached = f"F = {result.state.value:.6g}, which was still falling"
+        advice = "Raise max_iter, or tol if that is near enough"
+    else:
+        reached = f"optimality {est.optimality_:.1e} > tol={est.tol:.1e}"
+        advice = "Raise max_iter, or tol if that is near enough; eta0='auto' scales the columns"
+    warnings.warn(
+        f"{type(est).__name__} stopped after max_iter={est.max_iter} iterations at {reached}. "
+        f"{advice}.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )

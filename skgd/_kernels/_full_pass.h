@@ -1,0 +1,30 @@
+/* Value and gradient of a range of rows in one reading of X, and the moments of its columns.
+
+   Rows go in blocks that stay in cache: margins, the loss and its slope as a vector loop,
+   the accumulation of the gradient. */
+#ifndef SKGD_FULL_PASS_H
+#define SKGD_FULL_PASS_H
+
+#include "_rows.h"
+
+#define FULL_PASS_BYTES 16384
+
+#define KERNEL "_full_pass_each.h"
+#include "_each.h"
+#undef KERNEL
+
+/* Returns 0, or -1 where memory ran out. */
+static int full_pass_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t stop,
+                         idx_t k, const double *coef, const double *intercept,
+                         double *value, double *grad)
+{
+    const idx_t size = block_rows(rows, FULL_PASS_BYTES);
+    double *work = malloc((size_t)size * (4 * (size_t)k + 2) * sizeof(double));
+    if (work == NULL) return -1;
+    *value = DISPATCH(full_pass, rows, rows, loss, start, stop, k, coef, intercept, grad,
+                      size, work);
+    free(work);
+    return 0;
+}
+
+#endif

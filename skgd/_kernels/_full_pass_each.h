@@ -1,0 +1,33 @@
+/* Included once per layout by _full_pass.h. */
+
+CLONES static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
+                                  idx_t stop, idx_t k, const double *coef,
+                                  const double *intercept, double *grad, idx_t size,
+                                  double *work)
+{
+    double *y = work, *eta = y + size * k, *slope = eta + size * k;
+    double *value = slope + size * k, *s = value + size * k;
+    idx_t *ids = (idx_t *)(s + size);
+    const idx_t per_row = loss->joint ? 1 : k;
+    double total = 0.0;
+
+    if (grad) memset(grad, 0, (size_t)(k * rows->d + k) * sizeof(double));
+    for (idx_t first = start; first < stop; first += size) {
+        const idx_t n = first + size < stop ? size : stop - first;
+        double part = 0.0;
+        for (idx_t r = 0; r < n; r++) ids[r] = first + r;
+        take_targets(rows, ids, n, k, loss->joint, y, s);
+        T(margins)(rows, ids, n, k, coef, intercept, eta);
+        loss->block(n, k, y, eta, loss->par, value, slope);
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], value[r * per_row + j]);
+        total += part;
+        if (!grad) continue;
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
+        T(accumulate)(rows, ids, n, k, slope, grad);
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) grad[k * rows->d + j] += slope[r * k + j];
+    }
+    return total;
+}

@@ -1,0 +1,280 @@
+/* Value and slope of every loss: y the target, q the linear predictor eta.
+
+   Formulas and boundaries are those of the classes in skgd.losses. Comparisons are written
+   so that a NaN predictor gives a NaN value. */
+#ifndef SKGD_LOSSES_H
+#define SKGD_LOSSES_H
+
+#include "_types.h"
+#include "_vmath.h"
+
+#define LOSS(name) \
+    INLINE double name##_value(double y, double q, double a)
+#define SLOPE(name) \
+    INLINE double name##_slope(double y, double q, double a)
+
+INLINE double sign_of(double x) { return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : 0.0); }
+
+/* Regression, identity link. */
+
+LOSS(squared_error) { (void)a; double r = q - y; return 0.5 * r * r; }
+SLOPE(squared_error) { (void)a; return q - y; }
+
+LOSS(huber)
+{
+    double r = fabs(q - y);
+    return r <= a ? 0.5 * r * r : a * r - 0.5 * a * a;
+}
+SLOPE(huber)
+{
+    double r = q - y;
+    return fabs(r) <= a ? r : a * sign_of(r);
+}
+
+LOSS(absolute_error) { (void)a; return fabs(q - y); }
+SLOPE(absolute_error) { (void)a; return sign_of(q - y); }
+
+LOSS(quantile) { return q < y ? a * (y - q) : (1.0 - a) * (q - y); }
+SLOPE(quantile) { return q < y ? -a : (q > y ? 1.0 - a : 0.0); }
+
+LOSS(epsilon_insensitive)
+{
+    double r = fabs(q - y) - a;
+    return r <= 0.0 ? 0.0 : r;
+}
+SLOPE(epsilon_insensitive)
+{
+    double r = q - y;
+    return fabs(r) > a ? sign_of(r) : 0.0;
+}
+
+LOSS(squared_epsilon_insensitive)
+{
+    double r = fabs(q - y) - a;
+    return r <= 0.0 ? 0.0 : r * r;
+}
+SLOPE(squared_epsilon_insensitive)
+{
+    double r = q - y, over = fabs(r) - a;
+    return over > 0.0 ? 2.0 * over * sign_of(r) : 0.0;
+}
+
+LOSS(log_cosh)
+{
+    double r = fabs(q - y) / a;
+    return a * a * (r + vlog1p_unit(vexp(-2.0 * r)) - 0.6931471805599453);
+}
+SLOPE(log_cosh)
+{
+    double r = (q - y) / a, e = vexpm1_neg(-2.0 * fabs(r));
+    double tanh_abs = -e / (2.0 + e);
+    return r < 0.0 ? -a * tanh_abs : a * tanh_abs;
+}
+
+/* Regression, log link: mu = exp(q). */
+
+INLINE double xlogx(double y) { return y == 0.0 ? 0.0 : y * vlog(y); }
+
+LOSS(poisson) { (void)a; return xlogx(y) - (y == 0.0 ? 0.0 : y * q) - y + vexp(q); }
+SLOPE(poisson) { (void)a; return vexp(q) - y; }
+
+LOSS(gamma) { (void)a; return q - vlog(y) + y * vexp(-q) - 1.0; }
+SLOPE(gamma) { (void)a; return 1.0 - y * vexp(-q); }
+
+LOSS(tweedie_zero) { (void)a; double r = vexp(q) - y; return 0.5 * r * r; }
+SLOPE(tweedie_zero) { (void)a; double mu = vexp(q); return mu * (mu - y); }
+
+/* power a other than 0, 1, 2 */
+LOSS(tweedie)
+{
+    double top = y == 0.0 ? 0.0 : vexp((2.0 - a) * vlog(y)) / ((1.0 - a) * (2.0 - a));
+    double cross = y == 0.0 ? 0.0 : y * vexp((1.0 - a) * q) / (1.0 - a);
+    return top - cross + vexp((2.0 - a) * q) / (2.0 - a);
+}
+SLOPE(tweedie)
+{
+    double cross = y == 0.0 ? 0.0 : y * vexp((1.0 - a) * q);
+    return vexp((2.0 - a) * q) - cross;
+}
+
+/* Classification: y is -1 or +1, z = y * q. */
+
+LOSS(log_loss)
+{
+    (void)a;
+    double z = y * q;
+    return (z < 0.0 ? -z : 0.0) + vlog1p_unit(vexp(-fabs(z)));
+}
+SLOPE(log_loss)
+{
+    (void)a;
+    double z = y * q, u = vexp(-fabs(z));
+    return -y * ((z < 0.0 ? 1.0 : u) / (1.0 + u));
+}
+
+LOSS(hinge) { (void)a; double z = y * q; return z >= 1.0 ? 0.0 : 1.0 - z; }
+SLOPE(hinge) { (void)a; return y * q <= 1.0 ? -y : 0.0; }
+
+LOSS(perceptron) { (void)a; double z = y * q; return z >= 0.0 ? 0.0 : -z; }
+SLOPE(perceptron) { (void)a; return y * q <= 0.0 ? -y : 0.0; }
+
+LOSS(squared_hinge)
+{
+    (void)a;
+    double z = y * q, m = 1.0 - z;
+    return z >= 1.0 ? 0.0 : m * m;
+}
+SLOPE(squared_hinge)
+{
+    (void)a;
+    double z = y * q;
+    return z < 1.0 ? -2.0 * y * (1.0 - z) : 0.0;
+}
+
+LOSS(modified_huber)
+{
+    (void)a;
+    double z = y * q, m = 1.0 - z;
+    double inner = z >= 1.0 ? 0.0 : m * m;
+    return z < -1.0 ? -4.0 * z : inner;
+}
+SLOPE(modified_huber)
+{
+    (void)a;
+    double z = y * q;
+    double inner = z >= 1.0 ? 0.0 : -2.0 * y * (1.0 - z);
+    return z < -1.0 ? -4.0 * y : inner;
+}
+
+/* The same as a vector loop over a block and as a function of one number. */
+#define SEPARABLE(name)                                                                   \
+    CLONES static void name##_block(idx_t n, idx_t k, const double *y, const double *eta, \
+                                    const double *par, double *value, double *slope)      \
+    {                                                                                     \
+        const double *RESTRICT t = y, *RESTRICT q = eta;                                  \
+        double *RESTRICT v = value, *RESTRICT g = slope;                                  \
+        const double a = par[0];                                                          \
+        const idx_t m = n * k;                                                            \
+        if (v) {                                                                          \
+            SIMD for (idx_t i = 0; i < m; i++) {                                          \
+                g[i] = name##_slope(t[i], q[i], a);                                       \
+                v[i] = name##_value(t[i], q[i], a);                                       \
+            }                                                                             \
+        } else {                                                                          \
+            SIMD for (idx_t i = 0; i < m; i++)                                            \
+                g[i] = name##_slope(t[i], q[i], a);                                       \
+        }                                                                                 \
+    }                                                                                     \
+    CLONES static double name##_at(double y, double eta, const double *par)               \
+    {                                                                                     \
+        return name##_slope(y, eta, par[0]);                                              \
+    }
+
+SEPARABLE(squared_error)
+SEPARABLE(huber)
+SEPARABLE(absolute_error)
+SEPARABLE(quantile)
+SEPARABLE(epsilon_insensitive)
+SEPARABLE(squared_epsilon_insensitive)
+SEPARABLE(log_cosh)
+SEPARABLE(poisson)
+SEPARABLE(gamma)
+SEPARABLE(tweedie_zero)
+SEPARABLE(tweedie)
+SEPARABLE(log_loss)
+SEPARABLE(hinge)
+SEPARABLE(perceptron)
+SEPARABLE(squared_hinge)
+SEPARABLE(modified_huber)
+
+/* A class number outside 0..k-1 is the caller's fault, but must not read elsewhere. */
+INLINE idx_t class_of(double y, idx_t k)
+{
+    return y >= 0.0 && y < (double)k ? (idx_t)y : 0;
+}
+
+/* Joint: y (n,) class numbers, eta (n, k); value logsumexp(eta_i) - eta_i[y_i]. */
+CLONES static void softmax_block(idx_t n, idx_t k, const double *y, const double *eta,
+                                 const double *par, double *value, double *slope)
+{
+    (void)par;
+    for (idx_t i = 0; i < n; i++) {
+        const double *q = eta + i * k;
+        double *g = slope + i * k, top = q[0];
+        /* The largest eta is subtracted first, so exp cannot overflow. */
+        for (idx_t j = 1; j < k; j++) top = q[j] > top ? q[j] : top;
+        for (idx_t j = 0; j < k; j++) g[j] = q[j] - top;
+    }
+    double own[64];
+    for (idx_t first = 0; first < n; first += 64) {
+        const idx_t stop = first + 64 < n ? first + 64 : n;
+        double *RESTRICT g = slope;
+        for (idx_t i = first; i < stop; i++)
+            own[i - first] = slope[i * k + class_of(y[i], k)];
+        SIMD for (idx_t i = first * k; i < stop * k; i++) g[i] = vexp(g[i]);
+        for (idx_t i = first; i < stop; i++) {
+            double *RESTRICT p = slope + i * k, sum = 0.0;
+            for (idx_t j = 0; j < k; j++) sum += p[j];
+            const double inverse = 1.0 / sum;
+            for (idx_t j = 0; j < k; j++) p[j] *= inverse;
+            p[class_of(y[i], k)] -= 1.0;
+            if (value) value[i] = sum;
+        }
+        if (value) {
+            double *RESTRICT v = value + first;
+            SIMD for (idx_t i = 0; i < stop - first; i++) v[i] = vlog(v[i]) - own[i];
+        }
+    }
+}
+
+/* Name, number of hyper-parameters, functions; ends with an empty name. */
+typedef struct {
+    const char *name;
+    int n_params;
+    block_fn block;
+    slope_fn slope;
+} loss_entry;
+
+#define ENTRY(name, n_params) {#name, n_params, name##_block, name##_at}
+
+static const loss_entry loss_table[] = {
+    ENTRY(squared_error, 0),
+    ENTRY(huber, 1),
+    ENTRY(absolute_error, 0),
+    ENTRY(quantile, 1),
+    ENTRY(epsilon_insensitive, 1),
+    ENTRY(squared_epsilon_insensitive, 1),
+    ENTRY(log_cosh, 1),
+    ENTRY(poisson, 0),
+    ENTRY(gamma, 0),
+    ENTRY(tweedie_zero, 0),
+    ENTRY(tweedie, 1),
+    ENTRY(log_loss, 0),
+    ENTRY(hinge, 0),
+    ENTRY(perceptron, 0),
+    ENTRY(squared_hinge, 0),
+    ENTRY(modified_huber, 0),
+    {"softmax", 0, softmax_block, NULL},
+    {NULL, 0, NULL, NULL},
+};
+
+#undef ENTRY
+
+CLONES static void exp_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
+{
+    SIMD for (idx_t i = 0; i < n; i++) out[i] = vexp(x[i]);
+}
+CLONES static void expm1_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
+{
+    SIMD for (idx_t i = 0; i < n; i++) out[i] = vexpm1_neg(x[i]);
+}
+CLONES static void log_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
+{
+    SIMD for (idx_t i = 0; i < n; i++) out[i] = vlog(x[i]);
+}
+CLONES static void log1p_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
+{
+    SIMD for (idx_t i = 0; i < n; i++) out[i] = vlog1p_unit(x[i]);
+}
+
+#endif

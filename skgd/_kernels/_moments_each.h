@@ -1,0 +1,149 @@
+/* Included once per layout by _moments.h. */
+
+#if SPARSE
+
+/* Only stored values are visited; the zeros join as a second group (Chan's formula).
+   A column's first stored value serves as its shift. */
+CLONES static void T(moments)(const rows_t *rows, double mass, double count,
+                              const double *shift0, double *mean, double *var, double *low,
+                              double *high, column_t *work)
+{
+    const INDEX *indptr = (const INDEX *)rows->indptr, *col = (const INDEX *)rows->indices;
+    const REAL *data = (const REAL *)rows->data;
+    (void)shift0;
+    memset(work, 0, (size_t)rows->d * sizeof(column_t));
+    for (idx_t i = 0; i < rows->n_rows; i++) {
+        const double s = rows->s[i];
+        if (!(s > 0.0)) continue;
+        for (idx_t p = indptr[i]; p < indptr[i + 1]; p++) {
+            column_t *at = work + col[p];
+            const double x = (double)data[p];
+            if (at->count == 0.0) at->shift = at->low = at->high = x;
+            const double z = x - at->shift;
+            at->mass += s;
+            at->first += s * z;
+            at->second += s * z * z;
+            at->low = x < at->low ? x : at->low;
+            at->high = x > at->high ? x : at->high;
+            at->count += 1.0;
+        }
+    }
+    for (idx_t c = 0; c < rows->d; c++) {
+        const column_t *at = work + c;
+        const int has_zeros = at->count < count;
+        double m = 0.0, spread = 0.0, part = 0.0;
+        if (at->count > 0.0) {
+            m = at->shift + at->first / at->mass;
+            spread = at->second - at->first * at->first / at->mass;
+            spread = spread > 0.0 ? spread : 0.0;
+            part = has_zeros ? at->mass / mass : 1.0;
+            low[c] = at->low;
+            high[c] = at->high;
+        }
+        if (has_zeros) {
+            low[c] = low[c] < 0.0 ? low[c] : 0.0;
+            high[c] = high[c] > 0.0 ? high[c] : 0.0;
+        }
+        mean[c] = m * part;
+        var[c] = spread / mass + m * m * part * (1.0 - part);
+    }
+}
+
+CLONES static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
+                            double *out)
+{
+    const INDEX *indptr = (const INDEX *)rows->indptr, *col = (const INDEX *)rows->indices;
+    const REAL *data = (const REAL *)rows->data;
+    double zeros = 0.0; /* norm of a row without stored values */
+    if (shift)
+        for (idx_t c = 0; c < rows->d; c++) {
+            const double z = shift[c] * (inv_scale ? inv_scale[c] : 1.0);
+            zeros += z * z;
+        }
+    for (idx_t i = 0; i < rows->n_rows; i++) {
+        double sum = zeros;
+        for (idx_t p = indptr[i]; p < indptr[i + 1]; p++) {
+            const double scale = inv_scale ? inv_scale[col[p]] : 1.0;
+            const double x = (double)data[p];
+            /* (x - m)^2 - m^2 without the difference of squares */
+            sum += x * (shift ? x - 2.0 * shift[col[p]] : x) * scale * scale;
+        }
+        out[i] = sum > 0.0 ? sum : 0.0;
+    }
+}
+
+#else
+
+#define CHUNK 256 /* rows after which the sums move to the mean so far */
+
+CLONES static void T(moments)(const rows_t *rows, double mass, double count,
+                              const double *shift0, double *mean, double *var, double *low,
+                              double *high, column_t *work)
+{
+    const idx_t d = rows->d;
+    double *RESTRICT first = (double *)work, *RESTRICT second = first + d;
+    double *RESTRICT m = mean, *RESTRICT lo = low, *RESTRICT hi = high;
+    double done = 0.0;
+    (void)count;
+    memcpy(mean, shift0, (size_t)d * sizeof(double));
+    for (idx_t start = 0; start < rows->n_rows; start += CHUNK) {
+        const idx_t stop = start + CHUNK < rows->n_rows ? start + CHUNK : rows->n_rows;
+        memset(first, 0, (size_t)d * 2 * sizeof(double));
+        double chunk = 0.0;
+        for (idx_t i = start; i < stop; i++) {
+            const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
+            const double s = rows->s[i];
+            if (!(s > 0.0)) continue;
+            chunk += s;
+            SIMD for (idx_t c = 0; c < d; c++) {
+                const double v = (double)x[c], z = v - m[c];
+                first[c] += s * z;
+                second[c] += s * z * z;
+                lo[c] = v < lo[c] ? v : lo[c];
+                hi[c] = v > hi[c] ? v : hi[c];
+            }
+        }
+        if (!(chunk > 0.0)) continue;
+        done += chunk;
+        /* var holds the sum of squares about m; moving m to the new mean lowers it. */
+        SIMD for (idx_t c = 0; c < d; c++) {
+            const double step = first[c] / done;
+            var[c] += second[c] - step * first[c];
+            m[c] += step;
+        }
+    }
+    for (idx_t c = 0; c < d; c++) var[c] /= mass;
+}
+
+#undef CHUNK
+
+CLONES static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
+                            double *out)
+{
+    const idx_t d = rows->d;
+    for (idx_t i = 0; i < rows->n_rows; i++) {
+        const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
+        const double *RESTRICT m = shift, *RESTRICT h = inv_scale;
+        double sum = 0.0;
+        if (m && h)
+            SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) {
+                const double z = ((double)x[c] - m[c]) * h[c];
+                sum += z * z;
+            }
+        else if (m)
+            SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) {
+                const double z = (double)x[c] - m[c];
+                sum += z * z;
+            }
+        else if (h)
+            SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) {
+                const double z = (double)x[c] * h[c];
+                sum += z * z;
+            }
+        else
+            SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) sum += (double)x[c] * (double)x[c];
+        out[i] = sum;
+    }
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* What differs between compilers, in one place. */
+#ifndef SKGD_PORT_H
+#define SKGD_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+
+/* Row numbers and lengths; the same as Py_ssize_t and NumPy's intp. */
+typedef ptrdiff_t idx_t;
+
+/* Function multiversioning: one wheel is fast on every processor. Elsewhere the
+   compiler's own baseline is used. The names are feature levels on purpose: with
+   "arch=haswell" the resolver asks for exactly that model, and newer ones get the
+   slowest version. */
+#if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) \
+    && defined(__linux__) && defined(__GLIBC__)
+#define CLONES \
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define RESTRICT __restrict__
+#define PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 3)
+#define DO_PRAGMA(x) _Pragma(#x)
+#define SIMD DO_PRAGMA(omp simd)
+#define SIMD_SUM(...) DO_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#else
+#define INLINE static __inline
+#define RESTRICT __restrict
+#define PREFETCH(p) ((void)0)
+#define SIMD
+#define SIMD_SUM(...)
+#endif
+
+#endif

@@ -1,0 +1,55 @@
+/* Blocks of rows: margins, accumulation, targets. Dense and CSR behind the same names.
+
+   Sums are in double also for float rows, whose rounding then cannot pile up. */
+#ifndef SKGD_ROWS_H
+#define SKGD_ROWS_H
+
+#include "_types.h"
+
+/* The weighted slope; a row of weight 0 gives exactly nothing, whatever its slope. */
+INLINE double weigh(double s, double x) { return s == 0.0 ? 0.0 : s * x; }
+
+/* Copies targets (n, width) and weights (n,) of some rows; codes become -1 and +1. */
+INLINE void take_targets(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k, int joint,
+                         double *RESTRICT y, double *RESTRICT s)
+{
+    for (idx_t r = 0; r < n; r++) s[r] = rows->s[ids[r]];
+    if (rows->codes) {
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++)
+                y[r * k + j] = rows->y[ids[r]] == (double)j ? 1.0 : -1.0;
+    } else if (joint || k == 1) {
+        for (idx_t r = 0; r < n; r++) y[r] = rows->y[ids[r]];
+    } else {
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) y[r * k + j] = rows->y[ids[r] * k + j];
+    }
+}
+
+/* Rows per block, so that a block is still in the first cache when it is read again. */
+INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
+{
+    idx_t row = rows->d * rows->real;
+    if (rows->width && rows->n_rows > 0) {
+        idx_t nnz = rows->width == 4 ? ((const int32_t *)rows->indptr)[rows->n_rows]
+                                     : (idx_t)((const int64_t *)rows->indptr)[rows->n_rows];
+        row = nnz / rows->n_rows * (rows->real + rows->width);
+    }
+    idx_t n = bytes / (row + 1);
+    n = n < 8 ? 8 : n;
+    return n > 256 ? 256 : n / 4 * 4;
+}
+
+#define PREFETCH_BYTES 1024 /* of one row; the machine's own prefetcher takes over */
+
+INLINE void prefetch_range(const char *p, idx_t bytes)
+{
+    bytes = bytes < PREFETCH_BYTES ? bytes : PREFETCH_BYTES;
+    for (idx_t j = 0; j < bytes; j += 64) PREFETCH(p + j);
+}
+
+#define KERNEL "_rows_each.h"
+#include "_each.h"
+#undef KERNEL
+
+#endif

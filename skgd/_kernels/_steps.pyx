@@ -1,0 +1,170 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
+"""Stochastic gradient steps, one row each.
+
+The kernel does arithmetic and nothing else. The caller decides which rows (``order``), how
+far (``rates``), when to look, stop, print or draw, so a run can be replayed from its
+arguments alone. `skgd._kernels._reference.sgd_block` is the same algorithm in NumPy.
+"""
+
+from ._pointwise cimport Pointwise, idx_t, loss_t
+from ._view cimport View, check_length, rows_t
+
+cdef extern from "_steps.h" nogil:
+    ctypedef struct steps_t:
+        const idx_t* order
+        const double* rates
+        idx_t m, k
+        double* coef
+        double* intercept
+        double l2, l1
+        double weight_factor
+        int fit_intercept
+        double* average_coef
+        double* average_intercept
+        idx_t t, average_from, n_averaged
+        const double* inv2
+        const double* shift
+        const double* a
+        const double* l1m
+    int steps_run(const rows_t*, const loss_t*, steps_t*)
+
+
+def sgd_block(
+    rows,
+    const Py_ssize_t[::1] order,
+    const double[::1] rates,
+    double[:, ::1] coef,
+    double[::1] intercept,
+    double l2,
+    double l1,
+    double weight_factor,
+    bint fit_intercept,
+    Pointwise pointwise not None,
+    double[:, ::1] average_coef=None,
+    double[::1] average_intercept=None,
+    Py_ssize_t t=0,
+    Py_ssize_t average_from=1,
+    Py_ssize_t n_averaged=0,
+    metric=None,
+):
+    r"""Stochastic gradient steps on one row each.
+
+    With :math:`g = s_i \ell'(y_i, w \cdot x_i + b)` times ``weight_factor``, bounded by
+    1e12, a step of the textbook form is
+
+    .. math::
+
+        w \leftarrow \mathrm{soft}(\max(0, 1 - \gamma\, l_2) w - \gamma g x_i,\;
+                     \gamma\, l_1), \qquad b \leftarrow b - \gamma g .
+
+    With a metric, on centred rows :math:`z = x_i - m` and with
+    :math:`c = b + m \cdot w`,
+
+    .. math::
+
+        w_j \leftarrow \mathrm{flow}_j(w_j - \gamma g z_j p_j), \qquad
+        c \leftarrow c - \gamma g ,
+
+    where the flow follows :math:`dw/dS = -a_j w - l_j \,\mathrm{sign}(w)` for the time
+    :math:`\gamma`, and stops at zero.
+
+    Parameters
+    ----------
+    rows : Rows
+        Dense or CSR, float32 or float64.
+    order : array of shape (n_steps,), intp
+        Row of each step.
+    rates : array of shape (n_steps,), float64
+        Rate :math:`\gamma` of each step.
+    coef : array of shape (n_outputs, n_features), float64
+        Coefficients; changed in place.
+    intercept : array of shape (n_outputs,), float64
+        Intercepts; changed in place.
+    l2, l1 : float
+        Penalty of the textbook form; not used with a metric.
+    weight_factor : float
+        Multiplies every weight.
+    fit_intercept : bool
+        If False, the intercept stays and a shift is refused.
+    pointwise : Pointwise
+        The loss.
+    average_coef, average_intercept : arrays like ``coef`` and ``intercept``, default=None
+        Means of the iterates; changed in place.
+    t : int, default=0
+        Steps done before; the first one here has number ``t + 1``.
+    average_from : int, default=1
+        Number of the first step that counts for the means.
+    n_averaged : int, default=0
+        Iterates in the means so far.
+    metric : tuple (inv2, shift, a, l1m), default=None
+        Preconditioner ``p``, centres ``m`` (or None; must be None for CSR), decay and pull
+        per unit of rate; each of shape (n_features,), float64.
+
+    Returns
+    -------
+    int
+        Iterates in the means now.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, a row number is out of range, or a shift cannot be served.
+
+    Notes
+    -----
+    A step costs one reading of the row and, for dense rows, one pass over the
+    coefficients. For CSR everything that does not touch the row is late: shrinking is a
+    running scale; thresholds and flows are applied when a coordinate is next used, and
+    late equals eager. Averages over late coordinates are exact without l1 and metric;
+    with either, a coefficient is taken to run on a straight line between two touches.
+    """
+    cdef View view = View(rows)
+    cdef idx_t k = coef.shape[0], d = view.c.d
+    cdef steps_t args
+    cdef int status
+    cdef const double[::1] inv2, shift, a, l1m
+    check_length("rates", rates.shape[0], order.shape[0])
+    check_length("a row of coef", coef.shape[1], d)
+    check_length("intercept", intercept.shape[0], k)
+    view.check_order(order)
+    view.check_targets(k, pointwise)
+    if average_coef is not None:
+        if average_intercept is None:
+            raise ValueError("average_coef needs average_intercept.")
+        check_length("average_intercept", average_intercept.shape[0], k)
+        check_length("average_coef", average_coef.shape[0] * average_coef.shape[1], k * d)
+    args.inv2 = args.shift = args.a = args.l1m = NULL
+    if metric is not None:
+        inv2, shift, a, l1m = metric
+        check_length("inv2", inv2.shape[0], d)
+        check_length("a", a.shape[0], d)
+        check_length("l1m", l1m.shape[0], d)
+        if d > 0:
+            args.inv2, args.a, args.l1m = &inv2[0], &a[0], &l1m[0]
+        if shift is not None:
+            check_length("shift", shift.shape[0], d)
+            if view.c.width:
+                raise ValueError("shift must be None for CSR rows: they are not centred.")
+            if not fit_intercept:
+                raise ValueError("shift must be None without an intercept.")
+            args.shift = &shift[0] if d else NULL
+    if order.shape[0] == 0 or k == 0:
+        return n_averaged
+
+    args.order, args.rates, args.m, args.k = &order[0], &rates[0], order.shape[0], k
+    args.coef = &coef[0, 0] if d else NULL
+    args.intercept = &intercept[0]
+    args.l2, args.l1 = l2, l1
+    args.weight_factor, args.fit_intercept = weight_factor, fit_intercept
+    args.average_coef = args.average_intercept = NULL
+    if average_coef is not None:
+        # Without features the intercept is still averaged.
+        args.average_coef = &average_coef[0, 0] if d else args.intercept
+        args.average_intercept = &average_intercept[0]
+    args.t, args.average_from, args.n_averaged = t, average_from, n_averaged
+    with nogil:
+        status = steps_run(&view.c, &pointwise.c, &args)
+    if status:
+        raise MemoryError()
+    return args.n_averaged

@@ -1,0 +1,271 @@
+/* Included once per layout by _steps.h. */
+
+INLINE void T(prefetch_step)(const rows_t *rows, const steps_t *a, idx_t step)
+{
+    if (step + AHEAD < a->m) {
+        const idx_t i = a->order[step + AHEAD];
+        T(prefetch_row)(rows, i);
+        PREFETCH(rows->y + i * rows->y_width);
+        PREFETCH(rows->s + i);
+    }
+    if (SPARSE && step + 2 * AHEAD < a->m) T(prefetch_start)(rows, a->order[step + 2 * AHEAD]);
+}
+
+#if SPARSE
+
+/* What is late, per coordinate: shrinking and thresholds since a row last touched it.
+
+   The coefficients are scale * u. Textbook: an l2 shrink multiplies scale; an l1 threshold
+   in u is rate * l1 / scale, so thresholds since the last touch add up in clock. Metric:
+   scale is 1 and clock the sum of rates; the flow over a sum of times is the flow over
+   each in turn. So late equals eager.
+
+   The average wants sum_t scale_t u_t. Where nothing pulls (not lazy) u is constant
+   between touches, and weight = sum_t scale_t is all that is needed: exact. Else u runs
+   from its value after the last touch to the settled one, taken as a straight line. */
+typedef struct {
+    double *u;
+    double *seen;      /* (d,)  clock at the last touch; NULL: nothing is late */
+    double *sum;       /* (k, d)  of the averaged coefficients, or NULL */
+    double *marked;    /* (d,)  weight at the last touch, where lazy */
+    double scale, clock, weight;
+} T(late_t);
+
+/* Brings output j of column c up to date. */
+INLINE void T(settle)(T(late_t) *late, idx_t at, idx_t c, double decay, double pull)
+{
+    const double before = late->u[at], after = soft(before, decay, pull);
+    late->u[at] = after;
+    if (late->sum) {
+        const double span = late->weight - late->marked[c];
+        const double reach = fabs(before) * decay;
+        const double part = after == 0.0 && pull > 0.0 && reach < pull ? reach / pull : 1.0;
+        double line = 0.5 * (before + after) * span * part + 0.5 * (after - before) * late->scale;
+        /* One record after a coefficient vanished must not count against it. */
+        late->sum[at] += line * before > 0.0 && span > 0.0 ? line : 0.0;
+    }
+}
+
+INLINE void T(settle_all)(T(late_t) *late, const steps_t *a, idx_t d)
+{
+    if (!late->seen) return;
+    for (idx_t c = 0; c < d; c++) {
+        const double time = late->clock - late->seen[c];
+        double decay = 1.0, pull = time;
+        if (a->inv2) pull = a->l1m[c] * flow(a->a[c], time, &decay);
+        for (idx_t j = 0; j < a->k; j++) T(settle)(late, j * d + c, c, decay, pull);
+        late->seen[c] = late->clock;
+        if (late->sum) late->marked[c] = late->weight;
+    }
+}
+
+/* Folds the scale in before u = w / scale overflows; a scale of 0 is a full shrink. */
+INLINE void T(fold)(T(late_t) *late, const steps_t *a, idx_t d, double settled_scale)
+{
+    const double scale = late->scale;
+    late->scale = settled_scale;
+    T(settle_all)(late, a, d);
+    for (idx_t i = 0; i < a->k * d; i++) {
+        if (late->sum && !late->seen) late->sum[i] += late->weight * late->u[i];
+        late->u[i] *= scale;
+    }
+    if (late->seen) memset(late->seen, 0, (size_t)d * sizeof(double));
+    if (late->marked) memset(late->marked, 0, (size_t)d * sizeof(double));
+    late->scale = 1.0;
+    late->clock = late->weight = 0.0;
+}
+
+CLONES static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+{
+    const idx_t d = rows->d, k = a->k;
+    const int metric = a->inv2 != NULL, lazy = metric || a->l1 > 0.0;
+    const idx_t averaged_before = a->n_averaged;
+    idx_t longest = 0;
+    for (idx_t n = 0; n < a->m; n++) {
+        const INDEX *p = (const INDEX *)rows->indptr + a->order[n];
+        longest = p[1] - p[0] > longest ? p[1] - p[0] : longest;
+    }
+    const size_t n_sum = a->average_coef ? (size_t)(k * d) : 0;
+    const size_t n_late = lazy ? (size_t)d * (n_sum ? 2 : 1) : 0;
+    double *work = calloc(n_sum + n_late + 2 * (size_t)longest + 3 * (size_t)k + 1,
+                          sizeof(double));
+    if (work == NULL) return -1;
+    T(late_t) late = {a->coef, NULL, NULL, NULL, 1.0, 0.0, 0.0};
+    double *free_part = work;
+    if (n_sum) { late.sum = free_part; free_part += n_sum; }
+    if (lazy) { late.seen = free_part; free_part += d; }
+    if (lazy && n_sum) { late.marked = free_part; free_part += d; }
+    double *RESTRICT decay = free_part, *RESTRICT pull = decay + longest;
+    double *eta = pull + longest, *g = eta + k, *y = g + k;
+
+    for (idx_t n = 0; n < a->m; n++) {
+        const idx_t i = a->order[n];
+        const idx_t start = ((const INDEX *)rows->indptr)[i];
+        const idx_t length = ((const INDEX *)rows->indptr)[i + 1] - start;
+        const REAL *RESTRICT x = (const REAL *)rows->data + start;
+        const INDEX *RESTRICT col = (const INDEX *)rows->indices + start;
+        const double rate = a->rates[n];
+        T(prefetch_step)(rows, a, n);
+
+        if (metric) {
+            SIMD for (idx_t p = 0; p < length; p++) {
+                const idx_t c = col[p];
+                pull[p] = a->l1m[c] * flow(a->a[c], late.clock - late.seen[c], &decay[p]);
+            }
+        } else if (lazy) {
+            for (idx_t p = 0; p < length; p++) {
+                decay[p] = 1.0;
+                pull[p] = late.clock - late.seen[col[p]];
+            }
+        }
+        if (lazy) {
+            for (idx_t p = 0; p < length; p++) {
+                const idx_t c = col[p];
+                for (idx_t j = 0; j < k; j++)
+                    T(settle)(&late, j * d + c, c, decay[p], pull[p]);
+                late.seen[c] = late.clock;
+                if (late.sum) late.marked[c] = late.weight;
+            }
+        }
+        for (idx_t j = 0; j < k; j++)
+            eta[j] = a->intercept[j] + late.scale * T(row_dot)(x, col, length, late.u + j * d);
+        row_slopes(rows, loss, i, k, a->weight_factor, eta, y, g);
+
+        if (!metric && a->l2 > 0.0) {
+            const double shrink = 1.0 - rate * a->l2, old = late.scale;
+            late.scale *= shrink > 0.0 ? shrink : 0.0;
+            if (late.scale < 1e-9) T(fold)(&late, a, d, old);
+        }
+        for (idx_t j = 0; j < k; j++) {
+            double *u = late.u + j * d;
+            const double move = rate * g[j] / late.scale;
+            if (a->fit_intercept) a->intercept[j] -= rate * g[j];
+            if (move == 0.0) continue;
+            if (metric) {
+                for (idx_t p = 0; p < length; p++)
+                    u[col[p]] -= move * (double)x[p] * a->inv2[col[p]];
+            } else {
+                for (idx_t p = 0; p < length; p++) u[col[p]] -= move * (double)x[p];
+            }
+            if (late.sum && !lazy && late.weight > 0.0)
+                for (idx_t p = 0; p < length; p++)
+                    late.sum[j * d + col[p]] += late.weight * (move * (double)x[p]);
+        }
+        if (metric) late.clock += rate;
+        else if (lazy) late.clock += rate * a->l1 / late.scale;
+
+        if (a->average_coef && a->t + n + 1 >= a->average_from) {
+            a->n_averaged += 1;
+            late.weight += late.scale;
+            for (idx_t j = 0; j < k; j++)
+                a->average_intercept[j] += (a->intercept[j] - a->average_intercept[j])
+                                           / (double)a->n_averaged;
+        }
+    }
+
+    T(fold)(&late, a, d, late.scale);
+    if (late.sum && a->n_averaged > averaged_before) {
+        const double all = (double)a->n_averaged, old = (double)averaged_before / all;
+        for (idx_t i = 0; i < k * d; i++)
+            a->average_coef[i] = a->average_coef[i] * old + late.sum[i] / all;
+    }
+    free(work);
+    return 0;
+}
+
+#else
+
+/* One coefficient vector's step: shrink, move, threshold or flow, then its average. */
+INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w, idx_t d,
+                        double rate, double g, const double *RESTRICT decay,
+                        const double *RESTRICT pull)
+{
+    const double move = rate * g;
+    if (a->inv2) {
+        const double *RESTRICT h = a->inv2, *RESTRICT m = a->shift;
+        if (m && decay)
+            SIMD for (idx_t c = 0; c < d; c++)
+                w[c] = soft(w[c] - move * ((double)x[c] - m[c]) * h[c], decay[c], pull[c]);
+        else if (m)
+            SIMD for (idx_t c = 0; c < d; c++) w[c] -= move * ((double)x[c] - m[c]) * h[c];
+        else if (decay)
+            SIMD for (idx_t c = 0; c < d; c++)
+                w[c] = soft(w[c] - move * (double)x[c] * h[c], decay[c], pull[c]);
+        else
+            SIMD for (idx_t c = 0; c < d; c++) w[c] -= move * (double)x[c] * h[c];
+        return;
+    }
+    double shrink = 1.0 - rate * a->l2;
+    shrink = shrink > 0.0 ? shrink : 0.0;
+    if (a->l1 > 0.0) {
+        const double threshold = rate * a->l1;
+        SIMD for (idx_t c = 0; c < d; c++)
+            w[c] = soft(shrink * w[c] - move * (double)x[c], 1.0, threshold);
+    } else {
+        SIMD for (idx_t c = 0; c < d; c++) w[c] = shrink * w[c] - move * (double)x[c];
+    }
+}
+
+CLONES static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+{
+    const idx_t d = rows->d, k = a->k;
+    const double *RESTRICT m = a->shift;
+    int flows = 0;
+    if (a->inv2)
+        for (idx_t c = 0; c < d; c++) flows |= a->a[c] != 0.0 || a->l1m[c] != 0.0;
+    double *work = malloc((2 * (size_t)d + 3 * (size_t)k + 1) * sizeof(double));
+    if (work == NULL) return -1;
+    double *RESTRICT decay = work, *RESTRICT pull = work + d;
+    double *eta = pull + d, *g = eta + k, *y = g + k, last_rate = NAN;
+
+    /* With a shift the intercept kept here is the centred one, c = b + shift . w. */
+    for (idx_t j = 0; m && j < k; j++)
+        for (idx_t c = 0; c < d; c++) {
+            a->intercept[j] += m[c] * a->coef[j * d + c];
+            if (a->average_coef) a->average_intercept[j] += m[c] * a->average_coef[j * d + c];
+        }
+
+    for (idx_t n = 0; n < a->m; n++) {
+        const idx_t i = a->order[n];
+        const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
+        const double rate = a->rates[n];
+        T(prefetch_step)(rows, a, n);
+
+        for (idx_t j = 0; j < k; j++) {
+            const double *RESTRICT w = a->coef + j * d;
+            double sum = 0.0;
+            if (m) SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) sum += ((double)x[c] - m[c]) * w[c];
+            else sum = T(row_dot)(x, w, d);
+            eta[j] = a->intercept[j] + sum;
+        }
+        row_slopes(rows, loss, i, k, a->weight_factor, eta, y, g);
+        if (flows && rate != last_rate) {
+            SIMD for (idx_t c = 0; c < d; c++)
+                pull[c] = a->l1m[c] * flow(a->a[c], rate, &decay[c]);
+            last_rate = rate;
+        }
+        for (idx_t j = 0; j < k; j++) {
+            T(move_row)(a, x, a->coef + j * d, d, rate, g[j], flows ? decay : NULL, pull);
+            if (a->fit_intercept) a->intercept[j] -= rate * g[j];
+        }
+        if (a->average_coef && a->t + n + 1 >= a->average_from) {
+            a->n_averaged += 1;
+            const double part = 1.0 / (double)a->n_averaged;
+            const double *RESTRICT w = a->coef;
+            double *RESTRICT mean = a->average_coef;
+            SIMD for (idx_t c = 0; c < k * d; c++) mean[c] += (w[c] - mean[c]) * part;
+            for (idx_t j = 0; j < k; j++)
+                a->average_intercept[j] += (a->intercept[j] - a->average_intercept[j]) * part;
+        }
+    }
+
+    for (idx_t j = 0; m && j < k; j++)
+        for (idx_t c = 0; c < d; c++) {
+            a->intercept[j] -= m[c] * a->coef[j * d + c];
+            if (a->average_coef) a->average_intercept[j] -= m[c] * a->average_coef[j * d + c];
+        }
+    free(work);
+    return 0;
+}
+
+#endif

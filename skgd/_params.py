@@ -1,0 +1,152 @@
+"""Checks of the estimators' parameters, and the objects that they name."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._compat import thread_count
+from ._protocols import Settings
+from .losses import resolve_loss
+from .penalties import resolve_penalty
+from .schedules import Adaptive, Optimal, resolve_schedule
+from .solvers import as_solver, resolve_solver
+
+__all__ = ["Plan", "read"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the parameters of an estimator stand for, checked."""
+
+    loss: object
+    penalty: object
+    schedule: object
+    found: object  # the solver or rule, as the user may see it
+    solver: object  # the same, ready to run
+    settings: Settings
+    n_threads: int
+
+
+def _real(est, name, low, high=math.inf, *, open_low=False, open_high=False, none=False):
+    value = getattr(est, name)
+    if value is None and none:
+        return
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number{' or None' if none else ''}; got {value!r}.")
+    below = value <= low if open_low else value < low
+    above = value >= high if open_high else value > high
+    if below or above or math.isnan(value):
+        left, right = "(" if open_low else "[", ")" if open_high else "]"
+        raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}; got {value!r}.")
+
+
+def _integer(est, name, low):
+    value = getattr(est, name)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r}.")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}; got {value!r}.")
+
+
+def _flag(est, name):
+    value = getattr(est, name)
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")
+
+
+def _check_plain(est):
+    _real(est, "alpha", 0.0, open_high=True)
+    if est.penalty == "elasticnet" or est.l1_ratio is not None:
+        _real(est, "l1_ratio", 0.0, 1.0)
+    _real(est, "tol", 0.0, none=True)
+    _real(est, "power_t", 0.0, open_high=True)
+    _real(est, "validation_fraction", 0.0, 1.0, open_low=True, open_high=True)
+    _real(est, "epsilon", 0.0, open_high=True)
+    _real(est, "clip_norm", 0.0, open_low=True, none=True)
+    _real(est, "clip_value", 0.0, open_low=True, none=True)
+    _integer(est, "max_iter", 1)
+    _integer(est, "n_iter_no_change", 1)
+    for name in ("fit_intercept", "shuffle", "early_stopping", "warm_start"):
+        _flag(est, name)
+    if not isinstance(est.verbose, (numbers.Integral, np.bool_)):
+        raise TypeError(f"verbose must be an integer; got {est.verbose!r}.")
+    if not isinstance(est.average, (numbers.Integral, np.bool_)):
+        raise TypeError(f"average must be True, False or a step number; got {est.average!r}.")
+    if est.average < 0:
+        raise ValueError(f"average must not be negative; got {est.average!r}.")
+    if isinstance(est.batch_size, str):
+        if est.batch_size != "auto":
+            raise ValueError(
+                f"batch_size must be 'auto' or a positive integer; got {est.batch_size!r}."
+            )
+    else:
+        _integer(est, "batch_size", 1)
+
+
+def _check_eta0(est, schedule):
+    if isinstance(est.eta0, str):
+        if est.eta0 != "auto":
+            raise ValueError(f"eta0 must be 'auto' or a positive number; got {est.eta0!r}.")
+        return
+    # SGD* code carries eta0=0.0 along where the schedule does not use it.
+    unused = schedule is not None and schedule.absolute
+    _real(est, "eta0", 0.0, math.inf, open_low=not unused, open_high=True)
+
+
+def read(est, kind, method):
+    """Check all parameters of an estimator and resolve those that name objects.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Only its constructor parameters are read, and none is changed.
+    kind : {"classification", "regression"}
+        Which losses are allowed.
+    method : {"fit", "partial_fit"}
+        Who asks; ``solver="auto"`` depends on it.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the parameter, its value, and what it may be.
+    """
+    _check_plain(est)
+    loss = resolve_loss(est.loss, kind, est.epsilon)
+    penalty = resolve_penalty(est.penalty, est.l1_ratio)
+    schedule = resolve_schedule(est.learning_rate)
+    if isinstance(est.learning_rate, str) and est.learning_rate == "adaptive":
+        schedule = Adaptive(patience=est.n_iter_no_change)
+    _check_eta0(est, schedule)
+    if isinstance(schedule, Optimal) and not est.alpha > 0:
+        raise ValueError(
+            f"learning_rate='optimal' divides by alpha, which must then be positive; got "
+            f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
+        )
+    found = resolve_solver(est.solver, method, loss)
+    settings = Settings(
+        schedule=schedule,
+        eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
+        batch_size=est.batch_size,
+        clip_norm=est.clip_norm,
+        clip_value=est.clip_value,
+        shuffle=bool(est.shuffle),
+        average=int(est.average),
+        horizon=int(est.max_iter),
+        power_t=est.power_t,
+        violation=est.verbose > 0,
+    )
+    return Plan(
+        loss=loss,
+        penalty=penalty,
+        schedule=schedule,
+        found=found,
+        solver=as_solver(found, settings),
+        settings=settings,
+        n_threads=thread_count(getattr(est, "n_jobs", None)),
+    )

@@ -1,0 +1,185 @@
+"""What is minimised: an objective over the mass of its rows, plus a penalty."""
+
+import numpy as np
+
+from .penalties import violation_lazy
+
+__all__ = ["Problem"]
+
+_SAMPLE = 2048  # rows from which the smoothness constant is estimated
+
+
+class Problem:
+    r"""The function that a solver descends, in the variables of its objective.
+
+    .. math:: F(\theta) = \frac{1}{\sum_i s_i} \sum_i s_i \, \ell_i(\theta) + \alpha R(W)
+
+    Parameters
+    ----------
+    objective : LinearObjective or ScaledObjective
+        The sums over rows.
+    penalty : Penalty
+        Of unit strength, a function of the user's coefficients.
+    alpha : float
+        Its strength.
+
+    Attributes
+    ----------
+    l1, l2 : float or ndarray of shape (n_features,)
+        Weights of the penalty's two parts in the variables of the objective; zero for a
+        penalty outside the elastic-net family, which acts through its prox alone.
+    """
+
+    def __init__(self, objective, penalty, alpha):
+        self.objective, self.penalty, self.alpha = objective, penalty, alpha
+        lazy = penalty.lazy()
+        self.custom = lazy is None and alpha > 0
+        l1, l2 = (0.0, 0.0) if lazy is None else (alpha * lazy[0], alpha * lazy[1])
+        self.has_l1, self.has_l2 = l1 > 0, l2 > 0
+        # With W = U / scale the l2 part becomes a diagonal metric and the l1 part a
+        # weighted sum: the optimum stays that of the user's variables.
+        self.inv_scale = objective.inv_scale
+        inv = 1.0 if self.inv_scale is None else self.inv_scale
+        self.l1, self.l2 = l1 * inv, l2 * inv * inv
+
+    # -- value ----------------------------------------------------------------------
+
+    def _coef(self, theta):
+        return self.objective.split(theta)[0]
+
+    def _user_coef(self, U):
+        return U if self.inv_scale is None else U * self.inv_scale
+
+    def penalty_value(self, theta):
+        """Return ``alpha * R(W)``, smooth and not."""
+        if not (self.has_l1 or self.has_l2 or self.custom):
+            return 0.0
+        return self.alpha * float(self.penalty.value(self._user_coef(self._coef(theta)), np))
+
+    def value(self, theta):
+        """Return F; reads the rows once and computes no gradient."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = self.objective.loss_sum(theta) / self.objective.mass
+            return float(loss + self.penalty_value(theta))
+
+    def value_grad(self, theta, rows=None):
+        """Return F and the gradient of its smooth part.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+        rows : ndarray of int, default=None
+            A batch; its sums are divided by its share of the mass, so that the gradient
+            is an unbiased estimate. None takes all rows.
+
+        Returns
+        -------
+        value : float
+            Of the loss (on the batch) and the whole penalty.
+        grad : ndarray of shape (n_params,)
+            Of the loss and the l2 part; the rest of the penalty belongs to ``prox``.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, grad = self.loss_grad(theta, rows)
+            if self.has_l2:
+                U = self._coef(theta)
+                self._coef(grad)[:] += self.l2 * U
+            return float(value + self.penalty_value(theta)), grad
+
+    def loss_grad(self, theta, rows=None):
+        """Return mean and gradient of the loss alone, of a batch or of all rows."""
+        value, grad = self.objective.sums(theta, rows)
+        mass = self.objective.mass
+        if rows is not None:
+            mass *= len(rows) / self.objective.n_active
+        return value / mass, grad / mass
+
+    def prox(self, theta, step):
+        """Return the proximal point of the non-smooth part of the penalty.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point; not modified. Intercepts are left alone.
+        step : float or ndarray of shape (n_params,)
+            Step length, per coordinate where a metric asks for it.
+        """
+        if not (self.has_l1 or self.custom):
+            return theta
+        out = theta.copy()
+        U = self._coef(out)
+        if np.ndim(step):
+            step = self._coef(step)
+        if self.has_l1:
+            U[:] = np.sign(U) * np.maximum(np.abs(U) - step * self.l1, 0.0)
+        elif self.inv_scale is None:
+            U[:] = self.penalty.prox(U, self.alpha * step, np)
+        else:
+            inv = self.inv_scale
+            # One number where all scales are equal, as for penalties not separable.
+            inv = float(inv[0]) if inv.size and np.all(inv == inv[0]) else inv
+            U[:] = self.penalty.prox(U * inv, self.alpha * step * inv**2, np) / inv
+        return out
+
+    def violation(self, theta, grad):
+        """Return how far ``theta`` is from optimal, in the sup norm.
+
+        ``grad`` is the gradient of the smooth part at ``theta``, as ``value_grad`` gives.
+        """
+        W, b = self.objective.split(grad)
+        U = self._coef(theta)
+        if self.custom:
+            one = self.prox(theta - np.concatenate([W.ravel(), 0 * b]), 1.0)
+            coef = np.abs(U - self._coef(one)).max(initial=0.0)
+        else:
+            coef = violation_lazy(U, W, self.l1, 0.0, np)
+        return max(float(coef), float(np.abs(b).max(initial=0.0)))
+
+    # -- what solvers ask -----------------------------------------------------------
+
+    def smoothness(self, theta=None):
+        """Return an estimate of the Lipschitz constant of the smooth part's gradient.
+
+        Power iteration on at most 2,048 rows, evenly spaced: a starting value for a
+        solver that backtracks, not a bound.
+        """
+        sample = self.objective.sample(_SAMPLE)
+        theta = self.objective.zeros() if theta is None else theta
+        # A start with no symmetry, the same every time, so that a fit draws nothing.
+        v = 1.0 + np.cos(np.arange(self.objective.n_params))
+        if not self.objective.fit_intercept:
+            v[self.objective.n_coef :] = 0.0
+        norm = 0.0
+        for _ in range(12):
+            v /= max(np.linalg.norm(v), 1e-300)
+            hv = sample.curvature_sums(theta, v) / sample.mass
+            if self.has_l2:
+                self._coef(hv)[:] += self.l2 * self._coef(v)
+            last, norm = norm, np.linalg.norm(hv)
+            if not np.isfinite(norm):
+                return np.inf
+            v = hv
+            if abs(norm - last) < 0.02 * norm:
+                break
+        return float(norm)
+
+    def check(self, solver):
+        """Raise ValueError where the solver cannot minimise this function.
+
+        Every impossible combination ends here, before any work.
+        """
+        needs = solver.needs
+        name = type(solver).__name__
+        if "separable" in needs and self.custom and not self.penalty.separable:
+            raise ValueError(
+                f"The metric of solver {name} differs from coordinate to coordinate, so it "
+                f"needs a separable penalty; {self.penalty!r} does not say that it is one. "
+                "Use solver='gd', 'sgd', 'momentum' or 'nesterov', or set separable = True "
+                "on the penalty if its prox takes an array of steps."
+            )
+        if "smooth_loss" in needs and not self.objective.loss.smooth:
+            raise ValueError(
+                f"Solver {name} needs a smooth loss; {self.objective.loss!r} has a kink. "
+                "Use a stochastic solver such as 'sgd' or 'adam', or solver='gd'."
+            )

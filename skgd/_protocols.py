@@ -1,0 +1,110 @@
+"""The records that objectives, solvers and callbacks exchange."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Event", "RateContext", "Rescale", "Result", "Rows", "Settings", "State", "Stop"]
+
+
+class Rows(NamedTuple):
+    """Rows in host memory, as the kernels read them.
+
+    ``data``, ``indices`` and ``indptr`` are those of a CSR matrix; for a dense one
+    ``data`` is ``X.ravel()`` (a view) and the other two are empty.
+    """
+
+    dense: bool
+    data: Any  # (nnz,) or (n_rows * n_features,)  float32 or float64
+    indices: Any  # (nnz,)  int32 or int64
+    indptr: Any  # (n_rows + 1,)  same type as indices
+    n_features: int
+    y: Any  # (n_rows,) or (n_rows, n_outputs)  float64
+    codes: bool  # y holds class numbers; output j learns +1 where y == j, else -1
+    s: Any  # (n_rows,)  float64, weights
+
+
+class RateContext(NamedTuple):
+    """What a schedule may know besides the step number."""
+
+    eta0: float  # initial rate
+    horizon: int  # passes (or batch steps) of the whole run, ``max_iter``
+    alpha: float  # strength of the penalty
+    loss: Any  # for the rate of Bottou's "optimal"
+    power_t: float  # exponent of "invscaling" where it is named by string
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the estimator tells a solver beside the solver's own hyper-parameters."""
+
+    schedule: Any = None  # None: the solver's own choice
+    eta0: float | str = "auto"
+    batch_size: int | str = "auto"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    shuffle: bool = True
+    average: bool | int = False
+    horizon: int = 1000
+    power_t: float = 0.5
+    violation: bool = False  # compute the violation at each step, though it costs a pass
+
+
+@dataclass
+class State:
+    """All that changes during a run; plain arrays and numbers, so it pickles.
+
+    ``value`` and ``violation`` belong to ``point``, never to another iterate.
+    """
+
+    theta: Any  # (n_params,)  the iterate, in the variables of the objective
+    point: Any = None  # (n_params,)  what a model made now would use (the average, if one is kept)
+    t: int = 0  # gradient steps done since the first fit
+    passes: int = 0  # iterations of the driver done since the first fit
+    value: float = np.nan  # F at ``point``
+    violation: float = np.nan  # of the optimality conditions at ``point``
+    rate: float = np.nan  # of the last step
+    rate_scale: float = 1.0  # plateau rules and the divergence guard multiply it
+    memory: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What callbacks see after an iteration; nothing in it may be changed."""
+
+    iteration: int
+    t: int
+    passes: int
+    seconds: float
+    value: float
+    violation: float
+    rate: float
+    theta: Any  # (n_params,)  read-only view of the point
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A callback's wish to end the run, at ``theta`` where given."""
+
+    reason: str
+    theta: Any = None
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """A callback's wish to multiply the rate, going back to ``theta`` where given."""
+
+    factor: float
+    theta: Any = None
+    value: float = np.nan
+
+
+@dataclass
+class Result:
+    """How a run ended."""
+
+    state: State
+    reason: str
+    n_iter: int
+    interrupt: BaseException | None = None

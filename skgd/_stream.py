@@ -1,0 +1,181 @@
+"""One step on new rows: ``partial_fit``, and the state that it goes on from."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from ._build import coefficients, make_problem, null_point, scaled_problem
+from ._protocols import State
+from .objectives import Moments
+
+__all__ = ["Saved", "partial_fit"]
+
+_SETTLED = 32  # rows after which a rate taken from the data is kept
+_RETRIES = 40
+
+
+@dataclass
+class Saved:
+    """A stochastic run between two calls, in plain arrays and numbers, so it pickles."""
+
+    rule: object
+    state: State
+    moments: Moments | None  # of all rows seen, where the variables are scaled
+    shift: np.ndarray | None
+    inv_scale: np.ndarray | None
+    user_theta: np.ndarray  # the iterate and the average in the user's variables
+    user_average: np.ndarray | None
+    coef: np.ndarray  # coef_ and intercept_ as they were set: a change is then noticed
+    intercept: np.ndarray
+    rows: float
+
+    @classmethod
+    def after(cls, plan, problem, state, est, rows=np.inf):
+        """Return what to keep after a run that set ``coef_`` and ``intercept_``."""
+        objective, average = problem.objective, state.memory["average"]
+        scaled = objective.inv_scale is not None
+        return cls(
+            rule=plan.found,
+            state=state,
+            moments=objective.seen if scaled else None,
+            shift=objective.shift,
+            inv_scale=objective.inv_scale,
+            user_theta=objective.to_user(state.theta),
+            user_average=None if average is None else objective.to_user(average),
+            coef=np.array(est.coef_),
+            intercept=np.array(est.intercept_),
+            rows=rows,
+        )
+
+    def suits(self, plan, est, objective):
+        """Whether this run can go on: same rule, same kind of variables, same model."""
+        same = type(self.rule) is type(plan.found)
+        same = same and repr(self.rule.get_params()) == repr(plan.found.get_params())
+        return (
+            same
+            and (self.inv_scale is None) == (objective.inv_scale is None)
+            and bool(plan.settings.average) == (self.user_average is not None)
+            and np.array_equal(self.coef, _dense(est.coef_))
+            and np.array_equal(self.intercept, est.intercept_)
+        )
+
+    def resumed(self, objective):
+        """Return a copy of the state in the variables of ``objective``."""
+        state = copy.deepcopy(self.state)
+        same = _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
+        if not same:
+            # The function stays the same; only its coordinates move.
+            state.theta = objective.from_user(self.user_theta)
+            if self.user_average is not None:
+                state.memory["average"] = objective.from_user(self.user_average)
+        state.point = state.theta
+        return state
+
+
+def _equal(a, b):
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _dense(coef):
+    return coef.toarray() if hasattr(coef, "toarray") else coef
+
+
+def partial_fit(est, plan, data):
+    """Do one pass over new rows, going on from where the last call ended.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Its fitted attributes are set once the step has succeeded.
+    plan : Plan
+        From ``read``.
+    data : Data
+        Validated new rows. Weights are taken as they are: the mean weight of a stream is
+        not known.
+    """
+    active = int(np.count_nonzero(data.s))
+    plain = make_problem(plan, data, est.fit_intercept, est.alpha, mass=active)
+    plain.check(plan.solver)
+    saved, fitted = getattr(est, "_state", None), hasattr(est, "coef_")
+    moments, rows = None, float(active)
+    if plan.solver.scales(plain):
+        moments = Moments.of(plain.objective)
+        if saved is not None and saved.moments is not None:
+            moments = saved.moments.merged(moments)
+    problem = scaled_problem(plain, plan, moments)
+    objective = problem.objective
+    if saved is not None and fitted and saved.suits(plan, est, objective):
+        rows += saved.rows
+        state = saved.resumed(objective)
+        _refresh(plan, problem, state, settled=saved.rows >= _SETTLED)
+    else:
+        if fitted:
+            theta = objective.zeros()
+            W, b = objective.split(theta)
+            W[:], b[:] = _dense(est.coef_), est.intercept_
+            theta = objective.from_user(theta)
+        elif problem is plain:
+            theta = objective.zeros()
+        else:
+            theta = objective.from_user(null_point(plain))
+        state = plan.solver.init(problem, theta, check_random_state(est.random_state))
+    state = _guarded_step(est, plan, problem, state)
+
+    vars(est).update(coefficients(objective, state.point, objective.dtype, est))
+    est.n_iter_, est.t_, est.solver_ = 1, state.t + 1, plan.found
+    # On the rows of this call: those of earlier ones are gone.
+    est.loss_curve_ = np.array([state.value])
+    est.history_ = {
+        "value": est.loss_curve_.copy(),
+        "violation": np.array([state.violation]),
+        "rate": np.array([state.rate]),
+        "seconds": np.array([state.memory.pop("seconds", np.nan)]),
+    }
+    est.converged_, est.stop_reason_ = False, "max_iter"
+    est.optimality_, est.optimality_kind_ = np.nan, "violation"
+    est._state = Saved.after(plan, problem, state, est, rows)
+    return est
+
+
+def _refresh(plan, problem, state, settled):
+    """Follow parameters that may change between calls."""
+    solver, memory = plan.solver, state.memory
+    if not isinstance(plan.settings.eta0, str) or not settled or not memory["eta0"] > 0:
+        memory["eta0"] = solver.first_rate(problem, state.theta)
+    memory["batch_size"] = solver.batch_size(problem)
+
+
+def _guarded_step(est, plan, problem, state):
+    """Step; where F on the new rows explodes, step again from before with a smaller rate."""
+    objective = problem.objective
+    zero = objective.zero_loss_sum() / objective.mass
+    before, first_scale = copy.deepcopy(state), state.rate_scale
+    tried = plan.solver.step(problem, state)
+    # F of the perceptron is least at zero: there only what is not finite has exploded.
+    bound = np.finfo(float).max if objective.loss.least_at_zero else 1.5 * abs(zero) + 1e-300
+    if tried.value <= bound:
+        return tried
+    bound = max(bound, 1.5 * abs(problem.value(before.theta)))
+    rate, value = tried.rate, tried.value
+    for _ in range(_RETRIES):
+        if tried.value <= bound:
+            break
+        before.rate_scale *= 0.1
+        tried = plan.solver.step(problem, copy.deepcopy(before))
+    else:
+        tried = before  # nothing that these rows ask for can be done safely
+    if tried.rate_scale < first_scale:
+        if not isinstance(est.eta0, str):
+            warnings.warn(
+                f"The rate is too large for these rows: with learning_rate="
+                f"{est.learning_rate!r}, eta0={est.eta0!r} (rate {rate:.3g}) F rose to "
+                f"{value:.3g}; the step was done with rate {tried.rate:.3g} instead. Lower "
+                "eta0, scale the columns of X, or leave eta0='auto'.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+    return tried

@@ -1,0 +1,54 @@
+"""A fitted model in a few lines of text."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["summary"]
+
+
+def summary(est):
+    """Return how a fit went, as text.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Fitted.
+
+    Returns
+    -------
+    str
+        Several lines: the model, the solver, why it stopped, F, optimality, and the
+        number of coefficients that are not zero.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If ``est`` has not been fitted.
+
+    Examples
+    --------
+    >>> import skgd
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> print(skgd.summary(skgd.GDRegressor().fit(X, y)).splitlines()[0])
+    GDRegressor: loss squared_error, penalty l2, alpha 0.0001
+    """
+    check_is_fitted(est)
+    coef = est.coef_.toarray() if hasattr(est.coef_, "toarray") else est.coef_
+    coef = np.atleast_2d(coef)
+    history = est.history_
+    lines = [
+        f"{type(est).__name__}: loss {est.loss}, penalty {est.penalty}, alpha {est.alpha:g}",
+        f"  solver        {est.solver_!r}",
+        f"  stopped       {est.stop_reason_} after {est.n_iter_} iterations, "
+        f"{est.t_ - 1} updates, {np.nansum(history['seconds'][-1:]):.3g} s",
+    ]
+    if len(est.loss_curve_):
+        lines.append(f"  F             {est.loss_curve_[-1]:.8g} (first {est.loss_curve_[0]:.8g})")
+    lines.append(f"  optimality    {est.optimality_:.2e} ({est.optimality_kind_})")
+    if len(history.get("validation_score", ())):
+        lines.append(f"  validation    best {np.nanmax(history['validation_score']):.6g}")
+    lines.append(
+        f"  coefficients  {coef.shape[0]} x {coef.shape[1]}, {np.count_nonzero(coef)} not zero"
+    )
+    return "\n".join(lines)

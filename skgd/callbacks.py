@@ -1,0 +1,262 @@
+"""What watches a run: guard, stopping rules, plateau, validation, history, printing.
+
+Each is called with an `Event` after every iteration and may answer with `Stop` or
+`Rescale`. Nothing here knows what a row or a gradient is.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ._protocols import Rescale, Stop
+
+__all__ = [
+    "DivergenceGuard",
+    "History",
+    "NoImprovement",
+    "Plateau",
+    "Printer",
+    "SklearnBridge",
+    "Validation",
+    "Violation",
+]
+
+
+class DivergenceGuard:
+    """Goes back to the best point with a smaller rate when F leaves all bounds.
+
+    Parameters
+    ----------
+    theta, value : ndarray, float
+        The start and F there.
+    bound : float
+        The larger of F at the start and at zero coefficients. A run diverges when F is not
+        finite or exceeds this by half its size.
+    blame : str or None
+        The user's rate in words, for the warning; None where the rate is skgd's own, which
+        is then lowered without a word.
+
+    Attributes
+    ----------
+    theta, value : ndarray, float
+        The best point so far and F there.
+    restarts : int
+        How often the run was sent back.
+    """
+
+    def __init__(self, theta, value, bound, blame):
+        self.theta, self.value = theta.copy(), value
+        self.bound = bound + 0.5 * abs(bound) + 1e-300
+        self.blame = blame
+        self.restarts = 0
+        self._factor = 0.1
+        self._finite = np.isfinite(value)
+
+    def __call__(self, event):
+        if np.isfinite(event.value) and event.value <= self.bound:
+            self._factor = 0.1
+            if event.value < self.value or not self._finite:
+                self.theta, self.value, self._finite = event.theta.copy(), event.value, True
+            return None
+        self.restarts += 1
+        factor = self._factor
+        # A rate 1e12 too large is found in a few passes, not in twelve.
+        self._factor = max(factor**2, 1e-12)
+        if self.restarts == 1 and self.blame is not None:
+            warnings.warn(
+                f"The rate is too large for these data: with {self.blame} (rate "
+                f"{event.rate:.3g} in pass {event.iteration}) F rose to {event.value:.3g} "
+                f"from {self.value:.3g}. The run went back to its best point with rates "
+                f"{factor:g} times as large, and may do so again. Lower eta0, scale the "
+                "columns of X, or leave eta0='auto'.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+        return Rescale(factor, self.theta, self.value)
+
+
+class Violation:
+    """Stops when the violation of the optimality conditions is small enough.
+
+    ``tol`` is a fraction of ``reference``, the violation at zero coefficients with the
+    best intercept. ``stalled`` tells whether the solver can lower F any further.
+    """
+
+    def __init__(self, tol, reference, stalled):
+        self.bound, self.stalled = tol * reference, stalled
+
+    def __call__(self, event):
+        if event.violation <= self.bound:
+            return Stop("converged")
+        return Stop("no_improvement") if self.stalled() else None
+
+
+class _Progress:
+    """Counts iterations since F last improved by ``tol``, relative."""
+
+    def __init__(self, tol, patience):
+        self.tol, self.patience = tol, patience
+        self.best, self.waited = np.inf, 0
+
+    def stagnates(self, value):
+        """Whether the last ``patience`` values brought nothing."""
+        if not np.isfinite(self.best) or value < self.best - self.tol * abs(self.best):
+            self.waited = 0
+        else:
+            self.waited += 1
+        if not np.isfinite(self.best) or value < self.best:
+            self.best = value
+        return self.waited >= self.patience
+
+
+class NoImprovement:
+    """Stops when F has not improved by ``tol``, relative, for ``patience`` iterations."""
+
+    def __init__(self, tol, patience):
+        self.progress = _Progress(tol, patience)
+
+    def __call__(self, event):
+        return Stop("no_improvement") if self.progress.stagnates(event.value) else None
+
+
+class Plateau:
+    """Divides the rate when F stops improving; stops when the rate has become tiny.
+
+    The rule of scikit-learn's ``learning_rate="adaptive"``: the rate is divided by
+    ``factor`` until it is below 1e-6 (here: of the initial rate, or of 1 if that is less),
+    then the run ends.
+    """
+
+    def __init__(self, tol, patience, factor, watch=None):
+        self.factor, self.watch, self.first_rate = factor, watch, None
+        self.progress = _Progress(tol, patience)
+
+    def __call__(self, event):
+        value = event.value if self.watch is None else self.watch()
+        if self.first_rate is None:
+            self.first_rate = event.rate
+        if not self.progress.stagnates(value):
+            return None
+        if event.rate <= 1e-6 * max(1.0, self.first_rate):
+            return Stop("no_improvement" if self.watch is None else "early_stopping")
+        self.progress.waited = 0
+        return Rescale(1.0 / self.factor)
+
+
+class Validation:
+    """Scores a validation set after every iteration, and may stop on it.
+
+    Parameters
+    ----------
+    score : callable
+        Takes ``theta`` and returns a number, larger is better.
+    tol, patience : float, int
+        Stop when the best score has not risen by ``tol`` for ``patience`` iterations.
+    stops : bool
+        False records only.
+
+    Attributes
+    ----------
+    scores : list of float
+        One per iteration.
+    theta, best : ndarray, float
+        Where the score was best, and how good it was there.
+    """
+
+    def __init__(self, score, tol, patience, stops):
+        self.score, self.tol, self.patience, self.stops = score, tol, patience, stops
+        self.scores, self.best, self.theta, self.waited = [], -np.inf, None, 0
+
+    def __call__(self, event):
+        score = float(self.score(event.theta))
+        self.scores.append(score)
+        if score < self.best + self.tol or np.isnan(score):
+            self.waited += 1
+        else:
+            self.waited = 0
+        if score > self.best:
+            self.best, self.theta = score, event.theta.copy()
+        if self.stops and self.waited >= self.patience:
+            return Stop("early_stopping", self.theta)
+        return None
+
+
+class History:
+    """Keeps what happened, one entry per iteration."""
+
+    def __init__(self):
+        self.columns = {"value": [], "violation": [], "rate": [], "seconds": []}
+
+    def __call__(self, event):
+        for name, column in self.columns.items():
+            column.append(getattr(event, name))
+
+    def arrays(self):
+        """Return a dict of equally long arrays."""
+        return {name: np.array(column, dtype=float) for name, column in self.columns.items()}
+
+
+class Printer:
+    """Prints one line an iteration: pass, F, violation, rate, seconds."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, event):
+        print(
+            f"[{self.name}] pass {event.iteration:5d}  F {event.value:.8e}  "
+            f"violation {event.violation:.2e}  rate {event.rate:.3e}  "
+            f"{event.seconds:8.3f} s"
+        )
+
+
+class SklearnBridge:
+    """Tells scikit-learn's callbacks (1.9 and later) about each iteration.
+
+    A context manager around the run, and a callback within it; without an estimator it
+    does nothing. A hook of theirs that returns True ends the run.
+
+    Parameters
+    ----------
+    est : estimator or None
+        With callbacks set.
+    max_iter : int
+        Iterations at most.
+    metadata : tuple or None
+        ``(X, y, sample_weight)`` as the user gave them.
+    coefficients : callable
+        From ``theta`` to the attributes that make a fitted model.
+    """
+
+    def __init__(self, est, max_iter, metadata, coefficients):
+        self.est, self.max_iter, self.coefficients = est, max_iter, coefficients
+        X, y, weights = metadata or (None, None, None)
+        extra = None if weights is None else {"sample_weight": weights}
+        self.shared = {"estimator": est, "X": X, "y": y, "metadata": extra}
+        self.root = self.task = None
+
+    def __enter__(self):
+        if self.est is not None:
+            self.root = self.est._init_callback_context(max_subtasks=self.max_iter)
+            self.root.call_on_fit_task_begin(**self.shared)
+        return self
+
+    def begin(self):
+        """Announce the iteration that is about to start."""
+        if self.root is not None:
+            self.task = self.root.subcontext(task_name="pass")
+            self.task.call_on_fit_task_begin(**self.shared)
+
+    def __call__(self, event):
+        if self.task is None:
+            return None
+        stop = self.task.call_on_fit_task_end(
+            **self.shared,
+            reconstruction_attributes=lambda: self.coefficients(event.theta),
+        )
+        return Stop("callback") if stop else None
+
+    def __exit__(self, *error):
+        if self.root is not None and error[0] is None:
+            self.root.call_on_fit_task_end(**self.shared, reconstruction_attributes={})

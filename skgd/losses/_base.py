@@ -1,0 +1,285 @@
+"""What losses share: targets they accept, links, start values, compiled twins."""
+
+import math
+
+import numpy as np
+
+from .._component import Component
+from ._start import constant_slope, half_count, least_point, weighted_mean
+
+__all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp"]
+
+
+def exp(eta, xp):
+    """Return ``exp(eta)``; infinity where it overflows, without a warning."""
+    with np.errstate(over="ignore"):
+        return xp.exp(eta)
+
+
+class Loss(Component):
+    """Cost of one row as a function of its target and its linear predictor.
+
+    A loss knows nothing of rows, weights or means. A new one subclasses
+    `RegressionLoss` or `MarginLoss` and writes `value` and `gradient`.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it; for a shipped loss, the string that names it.
+    kinds : frozenset of str
+        Tasks that may use it: ``"regression"``, ``"classification"``.
+    y_domain : tuple (low, high, include_low)
+        Targets that it accepts: from ``low`` to ``high``; ``high`` belongs to the
+        interval where it is finite, ``low`` where ``include_low`` says so.
+    smooth : bool
+        Whether the derivative is continuous.
+    curvature : float or None
+        Largest second derivative in ``eta``; None where it is unbounded or missing.
+    codes : bool
+        Whether ``y`` holds class numbers from which each output builds its targets.
+    has_proba : bool
+        Whether `proba` exists.
+    least_at_zero : bool
+        Whether no coefficients at all are among the best, as for the perceptron.
+
+    Notes
+    -----
+    A loss whose second derivative is cheap also has ``hessian(y, eta, xp)``, of the
+    shape of ``eta``.
+    """
+
+    name = None
+    kinds = frozenset()
+    y_domain = (-math.inf, math.inf, True)
+    smooth = True
+    curvature = None
+    codes = False
+    has_proba = False
+    least_at_zero = False
+    # Name of the compiled twin and the hyper-parameters it takes.
+    _kernel = None
+
+    def value(self, y, eta, xp):
+        """Return the loss of each row, unweighted.
+
+        Parameters
+        ----------
+        y, eta : array of shape (n_rows,) or (n_rows, n_outputs)
+            Target and linear predictor, of the same shape, namespace and device.
+        xp : namespace
+            Array namespace of ``eta``.
+
+        Returns
+        -------
+        array of the shape of ``eta``
+            One number, at least 0, per row and output.
+        """
+        raise NotImplementedError
+
+    def gradient(self, y, eta, xp):
+        """Return the derivative of `value` in ``eta``.
+
+        Parameters
+        ----------
+        y, eta : array of shape (n_rows,) or (n_rows, n_outputs)
+            As in `value`.
+        xp : namespace
+            Array namespace of ``eta``.
+
+        Returns
+        -------
+        array of the shape of ``eta``
+            At a kink, one subgradient.
+        """
+        raise NotImplementedError
+
+    def inverse_link(self, eta, xp):
+        """Return what a prediction shows of the linear predictor.
+
+        Parameters
+        ----------
+        eta : array
+            Linear predictor.
+        xp : namespace
+            Array namespace of ``eta``.
+
+        Returns
+        -------
+        array of the shape of ``eta``
+            ``eta`` itself unless the loss has a link.
+        """
+        return eta
+
+    def start(self, y, s, xp, n_outputs=None):
+        """Return ``eta`` of the best model that has intercepts only.
+
+        Parameters
+        ----------
+        y : array of shape (n_rows,) or (n_rows, n_outputs)
+            Targets, or class numbers where `codes` is true or the loss is `Softmax`.
+        s : array of shape (n_rows,)
+            Weights; their sum is positive.
+        xp : namespace
+            Array namespace of both.
+        n_outputs : int, default=None
+            Number of classes, for class numbers only; None takes those up to the
+            largest in ``y``.
+
+        Returns
+        -------
+        float or ndarray of shape (n_outputs,)
+            A float where ``y`` is a vector of targets, else a NumPy array. Finite
+            always: a share or mean of zero counts as half a row.
+        """
+        if y.ndim == 1:
+            return float(self._start(y, s, xp))
+        return np.array([float(self._start(y[:, j], s, xp)) for j in range(y.shape[1])])
+
+    def _start(self, y, s, xp):
+        """Return the minimising constant for one column of targets."""
+        return least_point(constant_slope(self, y, s, xp), float(xp.max(xp.abs(y))))
+
+    def unit(self, y, s, xp=np):
+        """Return the natural size of ``eta``, in whose multiples steps may be measured.
+
+        Parameters
+        ----------
+        y : array of shape (n_rows,) or (n_rows, n_outputs)
+            Targets.
+        s : array of shape (n_rows,)
+            Weights.
+        xp : namespace, default=numpy
+            Array namespace of both.
+
+        Returns
+        -------
+        float or ndarray of shape (n_outputs,)
+            Weighted standard deviation of ``y`` where ``eta`` estimates it (1.0 where
+            that is zero or not finite; one number per column of ``y``), else 1.0.
+        """
+        return 1.0
+
+    def slope_at(self, y, eta):
+        """Return the derivative at one point as a float.
+
+        Parameters
+        ----------
+        y, eta : float
+            Target (+1 or -1 in classification) and linear predictor.
+
+        Returns
+        -------
+        float
+            `gradient` at that point.
+        """
+        return float(self.gradient(np.array([float(y)]), np.array([float(eta)]), np)[0])
+
+    def check_targets(self, y):
+        """Raise where a target is one that the loss does not accept.
+
+        Parameters
+        ----------
+        y : ndarray
+            Targets, of any shape.
+
+        Raises
+        ------
+        ValueError
+            Names the loss, the first such target and the domain.
+        """
+        low, high, include_low = self.y_domain
+        good = ((y >= low) if include_low else (y > low)) & (y <= high)
+        if good.all():
+            return
+        rule = "" if math.isinf(low) else f"y {'>=' if include_low else '>'} {low:g}"
+        if not math.isinf(high):
+            rule = f"{rule} and y <= {high:g}" if rule else f"y <= {high:g}"
+        raise ValueError(
+            f"loss={self.name!r} needs {rule or 'numbers'}; got {float(y[~good].ravel()[0])}. "
+            "Change such rows, or take a loss without that limit, such as 'squared_error'."
+        )
+
+    def multiclass(self):
+        """Return the loss that takes its place beyond two classes.
+
+        Returns
+        -------
+        Loss
+            Takes class numbers as targets and one output per class.
+        """
+        from ._one_vs_rest import OneVsRest
+
+        return OneVsRest(self)
+
+    def pointwise(self):
+        """Return the compiled twin, for kernels.
+
+        Returns
+        -------
+        Pointwise or None
+            None for a class that does not ship with skgd: kernels then give way to
+            the vector formulas.
+        """
+        # Looked up in the class itself: a subclass may have another formula.
+        twin = type(self).__dict__.get("_kernel")
+        if twin is None:
+            return None
+        from .._kernels import get_pointwise
+
+        name, params = twin
+        return get_pointwise(name, tuple(float(getattr(self, p)) for p in params))
+
+
+class RegressionLoss(Loss):
+    """Loss of a residual ``eta - y``: identity link, any real target.
+
+    Also usable for classification, on targets of +1 and -1.
+    """
+
+    kinds = frozenset({"regression", "classification"})
+
+    def unit(self, y, s, xp=np):
+        if y.ndim == 2:
+            return np.array([self.unit(y[:, j], s, xp) for j in range(y.shape[1])])
+        centred = y - weighted_mean(y, s, xp)
+        size = math.sqrt(weighted_mean(centred**2, s, xp))
+        return size if size > 0 and math.isfinite(size) else 1.0
+
+    def _start(self, y, s, xp):
+        # A residual does not change when y and eta move together; about the mean,
+        # nothing is lost to rounding where y is far from zero.
+        mean = weighted_mean(y, s, xp)
+        slope = constant_slope(self, y - mean, s, xp)
+        return mean + least_point(slope, self.unit(y, s, xp))
+
+
+class LogLinkLoss(Loss):
+    """Half deviance of a mean ``mu = exp(eta)``."""
+
+    kinds = frozenset({"regression"})
+
+    def inverse_link(self, eta, xp):
+        return exp(eta, xp)
+
+    def _start(self, y, s, xp):
+        mean = weighted_mean(y, s, xp)
+        if not mean > 0:
+            # The best mean is zero, out of reach of the link: half a row's worth.
+            mean = (weighted_mean(xp.abs(y), s, xp) or 1.0) * half_count(s, xp)
+        return math.log(mean)
+
+
+class MarginLoss(Loss):
+    """Loss of a margin ``z = y * eta`` with targets of +1 and -1."""
+
+    kinds = frozenset({"classification"})
+
+    def _start(self, y, s, xp):
+        # Two rows, one per class, have the same minimiser as all rows.
+        share = self._positive_share(y, s, xp)
+        return super()._start(np.array([1.0, -1.0]), np.array([share, 1 - share]), np)
+
+    @staticmethod
+    def _positive_share(y, s, xp):
+        """Return the weight of the rows with y = +1, as a share of all."""
+        return float(xp.sum(xp.where(y > 0, s, xp.zeros_like(s)))) / float(xp.sum(s))

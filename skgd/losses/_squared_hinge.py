@@ -1,0 +1,42 @@
+"""Squared hinge loss: the support vector machine's, made smooth."""
+
+from ._base import MarginLoss
+
+__all__ = ["SquaredHinge"]
+
+
+class SquaredHinge(MarginLoss):
+    r"""Squared distance of the margin :math:`z = y\eta` below 1.
+
+    .. math:: \ell(y, \eta) = \max(0, 1 - z)^2
+
+    Attributes
+    ----------
+    curvature : float
+        Largest second derivative in ``eta``: 2, since the square is not halved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import SquaredHinge
+    >>> SquaredHinge().value(np.ones(2), np.array([-1.0, 2.0]), np)
+    array([4., 0.])
+    """
+
+    name = "squared_hinge"
+    curvature = 2.0
+    _kernel = ("squared_hinge", ())
+
+    def value(self, y, eta, xp):
+        return xp.clip(1 - y * eta, 0, None) ** 2
+
+    def gradient(self, y, eta, xp):
+        return -2 * y * xp.clip(1 - y * eta, 0, None)
+
+    def hessian(self, y, eta, xp):
+        two = 2 * xp.ones_like(eta)
+        return xp.where(y * eta < 1, two, 0 * two)
+
+    def _start(self, y, s, xp):
+        # Both classes lie on their parabolas between -1 and 1, where the minimum is.
+        return 2 * self._positive_share(y, s, xp) - 1

@@ -1,0 +1,15 @@
+"""Where rows live: the smooth part of F as sums over rows."""
+
+from ._linear import LinearObjective
+from ._make import check_sparse, linear_predictor, make_objective, make_scaled
+from ._scaled import Moments, ScaledObjective
+
+__all__ = [
+    "LinearObjective",
+    "Moments",
+    "ScaledObjective",
+    "check_sparse",
+    "linear_predictor",
+    "make_objective",
+    "make_scaled",
+]

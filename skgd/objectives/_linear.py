@@ -1,0 +1,293 @@
+"""The loss of a linear map over one block of rows, dense or CSR."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import _kernels
+from .._kernels import _reference
+from .._protocols import Rows
+
+__all__ = ["LinearObjective", "gradient_difference"]
+
+# A pass is cut into at most this many ranges of rows, by the shape of the data alone,
+# so that the order in which partial sums are added does not depend on the threads.
+_MOST_PARTS = 8
+_SMALLEST_PART = 2**17  # stored entries; below, a thread costs more than it saves
+_EMPTY = {
+    np.dtype(np.int32): np.empty(0, dtype=np.int32),
+    np.dtype(np.int64): np.empty(0, dtype=np.int64),
+}
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(n_threads, pid):
+    # Kept between passes: starting threads costs as much as a pass over a few MB. The
+    # process number is part of the key because threads do not survive a fork.
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="skgd")
+
+
+def gradient_difference(objective, theta, v):
+    """Return the derivative of the gradient sums along ``v``, by central differences."""
+    # The third root of the precision, relative to the point: errors of the difference
+    # and of rounding are then about equal.
+    step = 1e-5 * max(1.0, np.abs(theta).max()) / max(np.abs(v).max(), 1e-300)
+    ahead, behind = objective.sums(theta + step * v)[1], objective.sums(theta - step * v)[1]
+    return (ahead - behind) / (2 * step)
+
+
+class LinearObjective:
+    r"""Sums of a loss of :math:`\eta_i = x_i W^T + b` over rows.
+
+    .. math:: \sum_i s_i \, \ell(y_i, \eta_i)
+
+    Parameters
+    ----------
+    X : ndarray (C order) or CSR matrix of shape (n_rows, n_features)
+        float32 or float64; read, never copied.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        float64 targets, +-1, or class numbers, as the loss reads them.
+    s : ndarray of shape (n_rows,)
+        float64 weights, not negative.
+    loss : Loss
+        Value and slope of one row.
+    n_outputs : int, default=1
+        Rows of ``W``.
+    fit_intercept : bool, default=True
+        False holds ``b`` at its start: its gradient is given as zero.
+    mass : float, default=None
+        What sums are divided by to give F; None takes ``s.sum()``.
+    n_threads : int, default=1
+        Threads of a pass over all rows; the result does not depend on it.
+
+    Notes
+    -----
+    Value and gradient of all rows read X once. ``theta`` is ``[W.ravel(), b]``, float64
+    whatever the type of the rows.
+    """
+
+    xp = np
+    shift = None
+    inv_scale = None
+
+    def __init__(
+        self, X, y, s, loss, *, n_outputs=1, fit_intercept=True, mass=None, n_threads=1
+    ):
+        self.X, self.y, self.s, self.loss = X, y, s, loss
+        self.n_rows, self.n_features = X.shape
+        self.n_outputs = n_outputs
+        self.n_coef = n_outputs * self.n_features
+        self.n_params = self.n_coef + n_outputs
+        self.fit_intercept = fit_intercept
+        self.n_active = int(np.count_nonzero(s))  # rows of weight zero are no rows
+        self.mass = float(s.sum()) if mass is None else float(mass)
+        self.dtype = X.dtype
+        self.n_threads = n_threads
+        self.sparse = sp.issparse(X)
+        self.n_stored = X.nnz if self.sparse else X.size
+        self._pointwise = loss.pointwise()
+        self._rows = self._make_rows() if self._pointwise is not None else None
+        self._scratch = None
+
+    def _make_rows(self):
+        X = self.X
+        if self.sparse:
+            indices, indptr = X.indices, X.indptr
+            if indptr.dtype != indices.dtype:
+                indptr = indptr.astype(indices.dtype)
+            data = X.data
+        else:
+            data = X.reshape(-1)
+            indices = indptr = _EMPTY[np.dtype(np.int32)]
+        return Rows(
+            dense=not self.sparse,
+            data=data,
+            indices=indices,
+            indptr=indptr,
+            n_features=self.n_features,
+            y=self.y,
+            codes=self.loss.codes,
+            s=self.s,
+        )
+
+    # -- variables ------------------------------------------------------------------
+
+    def zeros(self):
+        """Return ``theta`` with all entries zero."""
+        return np.zeros(self.n_params)
+
+    def split(self, theta):
+        """Return views ``(W, b)`` of ``theta``, of shapes (k, d) and (k,)."""
+        return (
+            theta[: self.n_coef].reshape(self.n_outputs, self.n_features),
+            theta[self.n_coef :],
+        )
+
+    def to_user(self, theta):
+        """Return ``theta`` in the user's variables: here the same."""
+        return theta
+
+    def from_user(self, theta):
+        """Return a ``theta`` of the user's variables in this objective's: the same."""
+        return theta
+
+    # -- sums over rows -------------------------------------------------------------
+
+    def _parts(self):
+        by_work = self.n_stored * self.n_outputs // _SMALLEST_PART
+        # Each part has a gradient of its own; together they stay near 4 % of X.
+        by_memory = self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params)
+        n = int(max(1, min(_MOST_PARTS, by_work, by_memory)))
+        edges = np.linspace(0, self.n_rows, n + 1).astype(int)
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    def _full_pass(self, theta, with_grad):
+        if self._scratch is None:
+            parts = self._parts()
+            self._scratch = parts, np.empty((len(parts), self.n_params))
+        parts, grads = self._scratch
+        W, b = self.split(theta)
+
+        def one(i):
+            start, stop = parts[i]
+            grad = grads[i] if with_grad else None
+            return _kernels.full_pass(self._rows, start, stop, W, b, self._pointwise, grad)
+
+        if len(parts) == 1 or self.n_threads == 1:
+            values = [one(i) for i in range(len(parts))]
+        else:
+            pool = _pool(min(self.n_threads, len(parts)), os.getpid())
+            values = list(pool.map(one, range(len(parts))))
+        value = values[0]
+        for more in values[1:]:
+            value += more
+        if not with_grad:
+            return value, None
+        grad = grads[0].copy()
+        for more in grads[1:]:
+            grad += more
+        return value, grad
+
+    def sums(self, theta, rows=None):
+        """Return loss and gradient summed over rows, weighted, not divided.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+        rows : ndarray of int, default=None
+            Row numbers, as ``batches`` yields them; None takes all rows.
+
+        Returns
+        -------
+        value : float
+            Sum of ``s_i * loss_i``.
+        grad : ndarray of shape (n_params,)
+            Its gradient.
+        """
+        if rows is None and self._rows is not None:
+            value, grad = self._full_pass(theta, True)
+        else:
+            W, b = self.split(theta)
+            X, y, s = self.X, self.y, self.s
+            if rows is not None:
+                X, y, s = X[rows], y[rows], s[rows]
+            value, grad = _reference.full_pass(X, y, s, W, b, self.loss)
+        if not self.fit_intercept:
+            grad[self.n_coef :] = 0.0
+        return value, grad
+
+    def loss_sum(self, theta):
+        """Return the sum of ``s_i * loss_i`` alone: half the arithmetic of ``sums``."""
+        if self._rows is not None:
+            return self._full_pass(theta, False)[0]
+        W, b = self.split(theta)
+        return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
+
+    def zero_loss_sum(self, intercept=None):
+        """Return the sum of ``s_i * loss_i`` at zero coefficients, without reading X."""
+        b = np.zeros(self.n_outputs) if intercept is None else intercept
+        X = np.zeros((self.n_rows, 0))
+        W = np.zeros((self.n_outputs, 0))
+        return _reference.full_pass(X, self.y, self.s, W, b, self.loss)[0]
+
+    def curvature_sums(self, theta, v):
+        """Return a bound on the second derivative of ``sums`` along ``v``.
+
+        With a loss of bounded curvature ``c`` this is ``sum_i s_i c x_i (x_i @ v)``; for
+        the others the difference of two gradients at ``theta``, so it asks nothing of
+        the loss but a gradient. Costs one or two passes.
+        """
+        if self.loss.curvature is None:
+            return gradient_difference(self, theta, v)
+        W, b = self.split(v)
+        eta = (self.X @ W.T + b) * (self.loss.curvature * self.s[:, None])
+        out = np.concatenate([np.asarray(eta.T @ self.X).ravel(), eta.sum(axis=0)])
+        if not self.fit_intercept:
+            out[self.n_coef :] = 0.0
+        return out
+
+    # -- rows -----------------------------------------------------------------------
+
+    def active(self):
+        """Return the numbers of the rows with a positive weight."""
+        if self.n_active == self.n_rows:
+            return np.arange(self.n_rows, dtype=np.intp)
+        return np.flatnonzero(self.s)
+
+    def batches(self, size, order):
+        """Cut an order of rows into handles for ``sums``, ``size`` rows each."""
+        return [order[i : i + size] for i in range(0, len(order), size)]
+
+    def sample(self, most):
+        """Return an objective of at most ``most`` rows, evenly spaced, all weighing > 0.
+
+        The same rows for the same data: nothing is drawn.
+        """
+        rows = self.active()
+        if len(rows) == self.n_rows <= most:
+            return self
+        if len(rows) > most:
+            rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
+        s = self.s[rows]
+        share = self.mass / self.n_active  # 1 where weights are taken as they are
+        return LinearObjective(
+            self.X[rows],
+            np.ascontiguousarray(self.y[rows]),
+            s,
+            self.loss,
+            n_outputs=self.n_outputs,
+            fit_intercept=self.fit_intercept,
+            mass=len(rows) * share,
+        )
+
+    def moments(self):
+        """Return mean, variance, minimum and maximum of each column, weighted.
+
+        One reading of X. Rows of weight zero do not count; implicit zeros do.
+        """
+        rows = self._rows if self._rows is not None else self._make_rows()
+        return _kernels.column_moments(rows, self._provisional_mean())
+
+    def _provisional_mean(self):
+        # Squares are summed about this point: near the mean they lose no digits.
+        if self.sparse:
+            return np.zeros(self.n_features)
+        few = self.X[self.active()[:32]]
+        return few.mean(axis=0, dtype=np.float64)
+
+    def row_norms(self, shift=None, inv_scale=None):
+        """Return squared norms of the rows of ``(X - shift) * inv_scale``."""
+        rows = self._rows if self._rows is not None else self._make_rows()
+        return _kernels.row_norms(rows, shift, inv_scale)
+
+    def memory(self):
+        """Return the rows for kernels, or None where the loss has no compiled twin."""
+        return self._rows
+
+    def pointwise(self):
+        """Return the compiled loss, or None."""
+        return self._pointwise

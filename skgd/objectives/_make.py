@@ -1,0 +1,46 @@
+"""The one type switch: what kind of rows, hence which objective."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._linear import LinearObjective
+from ._scaled import ScaledObjective, scaling
+
+__all__ = ["check_sparse", "linear_predictor", "make_objective", "make_scaled"]
+
+
+def check_sparse(X):
+    """Raise ValueError if a sparse matrix has column numbers out of range.
+
+    SciPy does not look, and a kernel that trusts them would read past the end of the
+    coefficients.
+    """
+    if not sp.issparse(X):
+        return
+    indptr, nnz = X.indptr, len(X.indices)
+    if len(indptr) != X.shape[0] + 1 or indptr[0] != 0 or indptr[-1] > min(nnz, len(X.data)):
+        raise ValueError("X is not a valid CSR matrix: its indptr does not match its entries.")
+    if len(indptr) > 1 and (np.diff(indptr) < 0).any():
+        raise ValueError("X is not a valid CSR matrix: its indptr decreases.")
+    if nnz and (X.indices.min() < 0 or X.indices.max() >= X.shape[1]):
+        raise ValueError(
+            f"X has column indices from {X.indices.min()} to {X.indices.max()}, "
+            f"out of range for {X.shape[1]} columns."
+        )
+
+
+def linear_predictor(X, coef, intercept):
+    """Return ``X @ coef.T + intercept``, an ndarray whatever the storage of either."""
+    eta = X @ coef.T
+    return np.asarray(eta.toarray() if sp.issparse(eta) else eta) + intercept
+
+
+def make_objective(X, y, s, loss, **options):
+    """Return the objective of validated rows; ``options`` as for `LinearObjective`."""
+    return LinearObjective(X, y, s, loss, **options)
+
+
+def make_scaled(objective, moments, l2, *, stochastic, uniform):
+    """Return ``objective`` in centred and scaled variables that suit the solver."""
+    shift, scale = scaling(objective, moments, l2, stochastic=stochastic, uniform=uniform)
+    return ScaledObjective(objective, shift, scale, moments)

@@ -1,0 +1,176 @@
+"""Another objective, seen in centred and scaled variables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._linear import gradient_difference
+
+__all__ = ["Moments", "ScaledObjective", "scaling"]
+
+# Standardised entries are held to this size for stochastic solvers: a column that is
+# non-zero once in 50,000 rows would otherwise move 200 standard deviations at a time.
+_MOST_DEVIATIONS = 5.0
+_FEW_ROWS = 32
+
+
+@dataclass
+class Moments:
+    """Mean, variance and range of columns, which later rows can be added to."""
+
+    mass: float
+    mean: np.ndarray  # (n_features,)
+    var: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, objective):
+        """Return the moments of an objective's rows; reads them once."""
+        return cls(float(objective.s.sum()), *objective.moments())
+
+    def merged(self, more):
+        """Return the moments of these rows and ``more`` together (Chan et al. 1983).
+
+        Rows seen before leave mean and variance as they are, to the last bit.
+        """
+        mass = self.mass + more.mass
+        share, gap = more.mass / mass, more.mean - self.mean
+        return Moments(
+            mass,
+            self.mean + share * gap,
+            self.var + share * ((more.var - self.var) + (1.0 - share) * gap * gap),
+            np.minimum(self.low, more.low),
+            np.maximum(self.high, more.high),
+        )
+
+
+def scaling(objective, moments, l2, *, stochastic, uniform):
+    """Return shift and scale of the columns that suit a solver.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Whose columns.
+    moments : Moments
+        Of the columns.
+    l2 : float
+        Strength of the l2 penalty: it bounds the scale from below, so that a column of
+        tiny spread does not turn into a stiff direction of the penalty.
+    stochastic : bool
+        True for solvers that see few rows a step: entries are held to five deviations,
+        and neither a sparse matrix (its zeros would move with every row) nor the first
+        few rows of a stream (their mean says nothing yet) are shifted.
+    uniform : bool
+        True gives all columns one scale, for penalties that are not separable.
+
+    Returns
+    -------
+    shift : ndarray of shape (n_features,) or None
+        None where nothing is shifted.
+    scale : ndarray of shape (n_features,)
+        Positive.
+    """
+    mean, low, high = moments.mean, moments.low, moments.high
+    shifted = objective.fit_intercept
+    if stochastic and (objective.sparse or moments.mass < _FEW_ROWS):
+        shifted = False
+    with np.errstate(over="ignore", under="ignore"):
+        if shifted:
+            shift, square, reach = mean, moments.var, np.maximum(high - mean, mean - low)
+        else:
+            shift, square = None, moments.var + mean**2
+            reach = np.maximum(np.abs(low), np.abs(high))
+        if stochastic:
+            square = np.maximum(square, (reach / _MOST_DEVIATIONS) ** 2)
+        square = square + l2 / (objective.loss.curvature or 1.0)
+    square[~(square > 0)] = 1.0
+    if uniform:
+        square[:] = square.max(initial=1e-300)
+    return shift, np.sqrt(square)
+
+
+class ScaledObjective:
+    r"""An objective in the variables :math:`u = \sigma w`, :math:`c = b + m^T w`.
+
+    A row contributes through :math:`\eta = u^T (x - m) / \sigma + c`, which is the same
+    number as :math:`w^T x + b`: the optimum does not move, only the geometry that a
+    descent sees. X is neither copied nor made dense.
+
+    Parameters
+    ----------
+    inner : LinearObjective
+        Objective in the user's variables.
+    shift : ndarray of shape (n_features,) or None
+        :math:`m`; None leaves columns where they are.
+    scale : ndarray of shape (n_features,)
+        :math:`\sigma`, positive.
+    seen : Moments, default=None
+        What shift and scale were taken from; a stream goes on from it.
+    """
+
+    def __init__(self, inner, shift, scale, seen=None):
+        self.inner = inner
+        self.seen = seen
+        self.shift = shift
+        self.scale = scale
+        self.inv_scale = 1.0 / scale
+        for name in (
+            "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
+            "sparse n_stored y s zeros split zero_loss_sum active batches memory pointwise"
+        ).split():
+            setattr(self, name, getattr(inner, name))
+
+    def to_user(self, theta):
+        """Return ``theta`` in the user's variables."""
+        out = theta.copy()
+        W, b = self.split(out)
+        W *= self.inv_scale
+        if self.shift is not None:
+            b -= W @ self.shift
+        return out
+
+    def from_user(self, theta):
+        """Return a ``theta`` of the user's variables in the scaled ones."""
+        out = theta.copy()
+        W, b = self.split(out)
+        if self.shift is not None:
+            b += W @ self.shift
+        W *= self.scale
+        return out
+
+    def _scaled(self, grad):
+        G, g = self.split(grad)
+        if self.shift is not None:
+            G -= g[:, None] * self.shift
+        G *= self.inv_scale
+        return grad
+
+    def sums(self, theta, rows=None):
+        """Return loss and gradient summed over rows, in the scaled variables."""
+        value, grad = self.inner.sums(self.to_user(theta), rows)
+        return value, self._scaled(grad)
+
+    def loss_sum(self, theta):
+        """Return the sum of ``s_i * loss_i``."""
+        return self.inner.loss_sum(self.to_user(theta))
+
+    def curvature_sums(self, theta, v):
+        """Return the second derivative along ``v``, both in the scaled variables."""
+        if self.loss.curvature is None:
+            # In these variables, where one step length suits all coordinates.
+            return gradient_difference(self, theta, v)
+        user = v.copy()
+        W, b = self.split(user)
+        W *= self.inv_scale
+        if self.shift is not None:
+            b -= W @ self.shift
+        return self._scaled(self.inner.curvature_sums(theta, user))
+
+    def sample(self, most):
+        """Return a scaled objective of at most ``most`` rows, in the same variables."""
+        return ScaledObjective(self.inner.sample(most), self.shift, self.scale)
+
+    def row_norms(self):
+        """Return squared norms of the scaled rows."""
+        return self.inner.row_norms(self.shift, self.inv_scale)

@@ -1,0 +1,57 @@
+"""AdaDelta: moves in the units of the coefficients, of the size of recent moves."""
+
+from .._ranges import check_number
+from ._base import Rule
+
+__all__ = ["AdaDelta"]
+
+
+class AdaDelta(Rule):
+    r"""Scales the gradient by recent moves over recent gradients.
+
+    .. math::
+
+        E_t &= \rho E_{t-1} + (1 - \rho) g_t^2 \\
+        \Delta_t &= \frac{\sqrt{D_{t-1} + \epsilon}}{\sqrt{E_t + \epsilon}} \, g_t,
+        \qquad \theta_t = \theta_{t-1} - \gamma_t \Delta_t \\
+        D_t &= \rho D_{t-1} + (1 - \rho) \Delta_t^2
+
+    Parameters
+    ----------
+    decay : float, default=0.95
+        Part :math:`\rho` of both averages that is kept, in ``[0, 1)``.
+    epsilon : float, default=1e-6
+        Sets the size of the first moves, about ``sqrt(epsilon)``. Positive.
+
+    Notes
+    -----
+    Holds two vectors, ``E`` and ``D``. In the paper the rate is 1.
+
+    References
+    ----------
+    .. [1] M. D. Zeiler (2012). "ADADELTA: an adaptive learning rate method".
+       arXiv:1212.5701.
+    """
+
+    name = "adadelta"
+    n_vectors = 2
+    adaptive = True
+    _kernel = ("adadelta", ("decay", "epsilon"))
+
+    def __init__(self, decay=0.95, epsilon=1e-6):
+        self.decay = decay
+        self.epsilon = epsilon
+
+    def check(self):
+        check_number("decay", self.decay, low=0, high=1, closed="left")
+        check_number("epsilon", self.epsilon, low=0, closed="neither")
+
+    def update(self, grad, vectors, scalars, t, xp):
+        squares, moves = vectors[0], vectors[1]
+        squares *= self.decay
+        squares += (1 - self.decay) * grad * grad
+        metric = xp.sqrt(moves + self.epsilon) / xp.sqrt(squares + self.epsilon)
+        move = grad * metric
+        moves *= self.decay
+        moves += (1 - self.decay) * move * move
+        return move, metric

@@ -1,0 +1,45 @@
+"""AdaGrad: rates that fall with the squared gradients seen so far."""
+
+from .._ranges import check_number
+from ._base import Rule
+
+__all__ = ["AdaGrad"]
+
+
+class AdaGrad(Rule):
+    r"""Every coordinate has a rate that falls as its gradients add up.
+
+    .. math:: G_t = G_{t-1} + g_t^2, \qquad
+        \theta_t = \theta_{t-1} - \gamma_t \frac{g_t}{\sqrt{G_t} + \epsilon}
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-10
+        Keeps the division finite where all gradients were zero. Positive.
+
+    Notes
+    -----
+    Holds one vector. Rare columns keep large rates.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan, Y. Singer (2011). "Adaptive subgradient methods for online
+       learning and stochastic optimization". JMLR 12.
+    """
+
+    name = "adagrad"
+    n_vectors = 1
+    adaptive = True
+    _kernel = ("adagrad", ("epsilon",))
+
+    def __init__(self, epsilon=1e-10):
+        self.epsilon = epsilon
+
+    def check(self):
+        check_number("epsilon", self.epsilon, low=0, closed="neither")
+
+    def update(self, grad, vectors, scalars, t, xp):
+        total = vectors[0]
+        total += grad * grad
+        metric = 1 / (xp.sqrt(total) + self.epsilon)
+        return grad * metric, metric

@@ -1,0 +1,103 @@
+"""What update rules share: their memory, their compiled twins."""
+
+from .._component import Component
+
+__all__ = ["Rule"]
+
+
+class Rule(Component):
+    r"""How a gradient becomes a move.
+
+    A rule turns the gradient :math:`g_t` of step :math:`t = 1, 2, \dots` into a move
+    and a metric :math:`m_t`; the solver, at rate :math:`\gamma_t`, then does
+
+    .. math:: \theta \leftarrow \mathrm{prox}_{\gamma_t m_t}
+        (\theta - \gamma_t \, \mathrm{move}_t)
+
+    Attributes
+    ----------
+    name : str
+        The string that names the rule.
+    n_vectors : int
+        Vectors as long as ``theta`` that it remembers.
+    adaptive : bool
+        Whether its metric differs from coordinate to coordinate.
+    decoupled : bool
+        Whether the solver leaves the l2 term out of the gradient and shrinks the
+        coefficients by the factor ``1 - rate * alpha * l2`` beside the move.
+
+    Notes
+    -----
+    A rule holds hyper-parameters only: what it remembers is in the arrays that `init`
+    returns. A new one subclasses this class and writes `update`.
+    """
+
+    name = None
+    n_vectors = 0
+    adaptive = False
+    decoupled = False
+    # Name of the compiled twin and the hyper-parameters it takes.
+    _kernel = None
+
+    def init(self, theta, xp):
+        """Return the memory before the first step.
+
+        Parameters
+        ----------
+        theta : array of shape (n_params,)
+            Parameters, all outputs and intercepts; read for its shape and type only.
+        xp : namespace
+            Array namespace of ``theta``.
+
+        Returns
+        -------
+        vectors : array of shape (n_vectors, n_params)
+            Zeros, of the type of ``theta``.
+        scalars : array of shape (4,)
+            Zeros, likewise.
+        """
+        where = {"device": theta.device} if hasattr(theta, "device") else {}
+        vectors = xp.zeros((self.n_vectors, theta.shape[0]), dtype=theta.dtype, **where)
+        return vectors, xp.zeros((4,), dtype=theta.dtype, **where)
+
+    def update(self, grad, vectors, scalars, t, xp):
+        """Turn a gradient into a move.
+
+        Parameters
+        ----------
+        grad : array of shape (n_params,)
+            Gradient at the current point; not modified.
+        vectors : array of shape (n_vectors, n_params)
+            Changed in place.
+        scalars : array of shape (4,)
+            Changed in place by rules that use it.
+        t : int
+            Number of this step, from 1.
+        xp : namespace
+            Array namespace of ``grad``.
+
+        Returns
+        -------
+        move : array of shape (n_params,)
+            To be multiplied by the rate and subtracted.
+        metric : array of shape (n_params,) or None
+            Factor of the rate in each coordinate, for the prox; None where all are 1.
+        """
+        raise NotImplementedError
+
+    def compiled(self):
+        """Return the compiled twin, for kernels.
+
+        Returns
+        -------
+        Move or None
+            None for a class that does not ship with skgd.
+        """
+        # Looked up in the class itself: a subclass may have another recurrence.
+        twin = type(self).__dict__.get("_kernel")
+        if twin is None:
+            return None
+        from .._kernels import get_move
+
+        name, params = twin
+        return get_move(name, tuple(float(getattr(self, p)) for p in params))

@@ -1,0 +1,51 @@
+"""Heavy ball: part of the last move is kept."""
+
+from .._ranges import check_flag, check_number
+from ._base import Rule
+
+__all__ = ["Momentum"]
+
+
+class Momentum(Rule):
+    r"""Gradient step that keeps part of its last move.
+
+    .. math:: v_t = \beta v_{t-1} + g_t, \qquad
+        \theta_t = \theta_{t-1} - \gamma_t v_t
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        Part :math:`\beta` that is kept, in ``[0, 1)``.
+    averaged : bool, default=False
+        Whether the gradient enters as :math:`(1 - \beta) g_t`. The move is then an
+        average of gradients and as long as one, instead of :math:`1 / (1 - \beta)`
+        times as long.
+
+    Notes
+    -----
+    Holds one vector.
+
+    References
+    ----------
+    .. [1] B. T. Polyak (1964). "Some methods of speeding up the convergence of
+       iteration methods". USSR Computational Mathematics and Mathematical Physics 4(5).
+    """
+
+    name = "momentum"
+    n_vectors = 1
+    _kernel = ("momentum", ("momentum", "averaged"))
+
+    def __init__(self, momentum=0.9, averaged=False):
+        self.momentum = momentum
+        self.averaged = averaged
+
+    def check(self):
+        check_number("momentum", self.momentum, low=0, high=1, closed="left")
+        check_flag("averaged", self.averaged)
+
+    def update(self, grad, vectors, scalars, t, xp):
+        v = vectors[0]
+        v *= self.momentum
+        v += (1 - self.momentum) * grad if self.averaged else grad
+        # A copy: a caller that keeps the move would see it change with the memory.
+        return 1 * v, None

@@ -1,0 +1,47 @@
+"""Nesterov's momentum: the gradient is that of the point looked ahead to."""
+
+from .._ranges import check_number
+from ._base import Rule
+
+__all__ = ["Nesterov"]
+
+
+class Nesterov(Rule):
+    r"""Momentum that looks one step ahead.
+
+    .. math:: v_t = \beta v_{t-1} + g_t, \qquad
+        \theta_t = \theta_{t-1} - \gamma_t (g_t + \beta v_t)
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        Part :math:`\beta` of the last move that is kept, in ``[0, 1)``.
+
+    Notes
+    -----
+    Holds one vector. ``theta`` is the point looked ahead to, at which the gradient is
+    taken: Nesterov's method in the variables of [2]_.
+
+    References
+    ----------
+    .. [1] Y. Nesterov (1983). "A method for solving the convex programming problem with
+       convergence rate O(1/k^2)". Soviet Mathematics Doklady 27.
+    .. [2] Y. Bengio, N. Boulanger-Lewandowski, R. Pascanu (2013). "Advances in
+       optimizing recurrent networks". ICASSP.
+    """
+
+    name = "nesterov"
+    n_vectors = 1
+    _kernel = ("nesterov", ("momentum",))
+
+    def __init__(self, momentum=0.9):
+        self.momentum = momentum
+
+    def check(self):
+        check_number("momentum", self.momentum, low=0, high=1, closed="left")
+
+    def update(self, grad, vectors, scalars, t, xp):
+        v = vectors[0]
+        v *= self.momentum
+        v += grad
+        return grad + self.momentum * v, None

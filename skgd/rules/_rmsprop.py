@@ -1,0 +1,51 @@
+"""RMSProp: rates that follow the size of recent gradients."""
+
+from .._ranges import check_number
+from ._base import Rule
+
+__all__ = ["RMSProp"]
+
+
+class RMSProp(Rule):
+    r"""Divides the gradient by the root mean square of recent ones.
+
+    .. math:: E_t = \rho E_{t-1} + (1 - \rho) g_t^2, \qquad
+        \theta_t = \theta_{t-1} - \gamma_t \frac{g_t}{\sqrt{E_t} + \epsilon}
+
+    Parameters
+    ----------
+    decay : float, default=0.9
+        Part :math:`\rho` of the average that is kept, in ``[0, 1)``.
+    epsilon : float, default=1e-8
+        Keeps the division finite where all gradients were zero. Positive.
+
+    Notes
+    -----
+    Holds one vector. The average starts at zero and is not corrected for it, so first
+    moves are up to ``1 / sqrt(1 - decay)`` rates long.
+
+    References
+    ----------
+    .. [1] T. Tieleman, G. Hinton (2012). "Lecture 6.5 - RMSProp". COURSERA: Neural
+       Networks for Machine Learning.
+    """
+
+    name = "rmsprop"
+    n_vectors = 1
+    adaptive = True
+    _kernel = ("rmsprop", ("decay", "epsilon"))
+
+    def __init__(self, decay=0.9, epsilon=1e-8):
+        self.decay = decay
+        self.epsilon = epsilon
+
+    def check(self):
+        check_number("decay", self.decay, low=0, high=1, closed="left")
+        check_number("epsilon", self.epsilon, low=0, closed="neither")
+
+    def update(self, grad, vectors, scalars, t, xp):
+        squares = vectors[0]
+        squares *= self.decay
+        squares += (1 - self.decay) * grad * grad
+        metric = 1 / (xp.sqrt(squares) + self.epsilon)
+        return grad * metric, metric

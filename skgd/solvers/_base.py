@@ -1,0 +1,48 @@
+"""What every solver is: hyper-parameters, ``init`` and ``step``."""
+
+from sklearn.base import clone
+
+from .._component import Component
+from .._protocols import Settings
+
+__all__ = ["Solver"]
+
+
+class Solver(Component):
+    """A way of descending; everything that changes lives in `State`.
+
+    A subclass gives ``init(problem, theta, rng)`` and ``step(problem, state)``. What the
+    estimator decides (rates, clipping, batches) arrives in ``settings``.
+    """
+
+    settings = Settings()
+    needs = frozenset()
+    streams = False  # may partial_fit feed it new rows?
+    stochastic = False
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``."""
+        copy = clone(self)
+        copy.settings = settings
+        return copy
+
+    def certifies(self, problem):
+        """Whether ``violation`` is computed at each step and may stop the run."""
+        return True
+
+    def scales(self, problem):
+        """Whether the solver works best in centred, scaled variables."""
+        return wants_scaling(self.settings)
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta``, forgetting what led away from it."""
+        state.theta = theta.copy()
+        state.point = state.theta
+        state.value = value
+
+
+def wants_scaling(settings):
+    """Whether rates are ours to choose: a rate the user gives is in the user's variables."""
+    schedule = settings.schedule
+    absolute = schedule is not None and schedule.absolute
+    return isinstance(settings.eta0, str) and not absolute

@@ -1,0 +1,290 @@
+"""Any update rule on batches of rows: one row, a mini-batch, or all rows a step."""
+
+import math
+
+import numpy as np
+from sklearn.base import clone
+
+from .. import _kernels
+from .._kernels import _reference
+from .._protocols import RateContext, State
+from ..rules import SGD
+from ..schedules import AutoDecay, Constant
+from ._base import Solver, wants_scaling
+from ._pilot import pilot_rate
+
+__all__ = ["Stochastic"]
+
+_LEAST_BATCH = 32  # rows a step of a dense problem: calls and updates are then small change
+_MOST_STEPS_SHARE = 16  # a pass has at least this many steps where n allows
+
+
+class Stochastic(Solver):
+    r"""Passes over the rows in batches, each batch moved by a rule.
+
+    .. math::
+
+        g_t = \frac{1}{|B_t|} \sum_{i \in B_t} s_i \nabla \ell_i(\theta_t)
+              + \alpha \nabla R_2(W_t), \qquad
+        \theta_{t+1} = \mathrm{prox}_{\gamma_t M_t \alpha R_1}
+                       \left(\theta_t - \gamma_t m_t(g_t)\right)
+
+    with :math:`m_t` the move and :math:`M_t` the metric of the rule, :math:`R_2` the l2
+    part and :math:`R_1` the rest of the penalty.
+
+    Parameters
+    ----------
+    rule : Rule
+        How a gradient becomes a move.
+
+    Notes
+    -----
+    A pass reads every row once in the order drawn, and once more in storage order for F.
+    A rule holds its vectors of length ``n_params``; the order is one vector of length n.
+    """
+
+    streams = True
+    stochastic = True
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    @property
+    def needs(self):
+        """What the rule asks of the penalty."""
+        return frozenset({"separable"}) if self.rule.adaptive else frozenset()
+
+    def check(self):
+        """Raise ValueError where a hyper-parameter of the rule is out of range."""
+        self.rule.check()
+
+    def certifies(self, problem):
+        """Never: a single gradient of all rows is not among the steps."""
+        return False
+
+    # -- start ----------------------------------------------------------------------
+
+    def init(self, problem, theta, rng):
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Start point; not modified.
+        rng : numpy.random.RandomState
+            Draws the order of rows, pass by pass.
+
+        Returns
+        -------
+        State
+            Sets the rule's ``vectors`` and ``scalars``, ``eta0``, ``batch_size``,
+            ``average`` and ``rng`` in ``memory``.
+        """
+        settings = self.settings
+        state = self.blank(theta, math.nan, self.batch_size(problem))
+        state.memory["rng"] = rng
+        if settings.average:
+            state.memory["average"] = np.zeros_like(state.theta)
+        state.value = problem.value(theta)
+        state.memory["eta0"] = self.first_rate(problem, theta)
+        return state
+
+    def first_rate(self, problem, theta):
+        """Return ``eta0``: the user's, or one from the data."""
+        if not isinstance(self.settings.eta0, str):
+            return float(self.settings.eta0)
+        # A schedule that gives rates of its own needs none from the data.
+        return pilot_rate(self, problem, theta) if wants_scaling(self.settings) else math.nan
+
+    def blank(self, theta, eta0, batch_size):
+        """Return a state at ``theta`` with an empty memory; draws and averages nothing."""
+        state = State(theta.copy())
+        state.point = state.theta
+        state.memory.update(eta0=eta0, batch_size=batch_size, average=None, n_averaged=0)
+        self._clear(state)
+        return state
+
+    def _clear(self, state):
+        state.memory["vectors"], state.memory["scalars"] = self.rule.init(state.theta, np)
+
+    def batch_size(self, problem):
+        """Return the rows of a step: what the user said, or what suits the data."""
+        size = self.settings.batch_size
+        objective = problem.objective
+        if not isinstance(size, str):
+            return int(size)
+        if type(self.rule) is SGD:
+            return 1
+        # The gradient of a row costs its stored entries, an update all the coefficients.
+        stored = max(objective.n_stored / objective.n_rows, 1.0)
+        size = max(_LEAST_BATCH, math.ceil(objective.n_features / stored))
+        return int(min(size, max(_LEAST_BATCH, objective.n_active // _MOST_STEPS_SHARE)))
+
+    # -- steps ----------------------------------------------------------------------
+
+    def step(self, problem, state):
+        """Do one pass over the rows; value is that of the point it reaches."""
+        memory, objective = state.memory, problem.objective
+        order = objective.active()
+        if self.settings.shuffle:
+            order = memory["rng"].permutation(order)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.run_pass(problem, state, order)
+            averaged = memory["n_averaged"] > 0
+            state.point = memory["average"] if averaged else state.theta
+            state.passes += 1
+            if self.settings.violation:
+                state.value, grad = problem.value_grad(state.point)
+                state.violation = problem.violation(state.point, grad)
+            else:
+                state.value = problem.value(state.point)
+        return state
+
+    def run_pass(self, problem, state, order):
+        """Move ``state.theta`` along the rows of ``order``; does not look at F."""
+        size = state.memory["batch_size"]
+        n_steps = -(-len(order) // size)
+        rates = self._rates(problem, state, n_steps)
+        average_from = int(self.settings.average)
+        compiled = self._compiled(problem)
+        if compiled is None:
+            self._vector_pass(problem, state, order, rates, average_from)
+        elif size == 1 and type(self.rule) is SGD and self._unclipped():
+            self._one_row_pass(problem, state, order, rates, average_from)
+        else:
+            self._batch_pass(problem, state, order, rates, average_from, compiled)
+        state.t += n_steps
+        state.rate = float(rates[-1])
+
+    def _rates(self, problem, state, n_steps):
+        settings = self.settings
+        schedule = settings.schedule
+        if schedule is None:
+            schedule = AutoDecay() if isinstance(settings.eta0, str) else Constant()
+        context = RateContext(
+            state.memory["eta0"],
+            settings.horizon,
+            problem.alpha,
+            problem.objective.loss,
+            settings.power_t,
+        )
+        return schedule.rates(state.passes, state.t, n_steps, context) * state.rate_scale
+
+    def _unclipped(self):
+        return self.settings.clip_norm is None and self.settings.clip_value is None
+
+    def _compiled(self, problem):
+        if problem.custom or problem.objective.memory() is None:
+            return None
+        return self.rule.compiled()
+
+    def _clips(self):
+        norm, value = self.settings.clip_norm, self.settings.clip_value
+        return (math.inf if norm is None else norm), (math.inf if value is None else value)
+
+    def _vector_pass(self, problem, state, order, rates, average_from):
+        memory, objective = state.memory, problem.objective
+        clip_norm, clip_value = self._clips()
+        n_averaged = _reference.minibatch_block(
+            lambda theta, batch: problem.loss_grad(theta, batch)[1],
+            self.rule,
+            state.theta,
+            memory["vectors"],
+            memory["scalars"],
+            state.t,
+            objective.batches(memory["batch_size"], order),
+            rates,
+            problem.l2 if problem.has_l2 else 0.0,
+            problem.prox if problem.has_l1 or problem.custom else None,
+            objective.n_coef,
+            clip_norm,
+            clip_value,
+            memory["average"],
+            average_from,
+            memory["n_averaged"],
+            np,
+        )
+        memory["n_averaged"] = n_averaged
+
+    def _batch_pass(self, problem, state, order, rates, average_from, move):
+        memory, objective = state.memory, problem.objective
+        clip_norm, clip_value = self._clips()
+        d = objective.n_features
+        memory["n_averaged"] = _kernels.minibatch_block(
+            objective.memory(),
+            order,
+            memory["batch_size"],
+            state.theta,
+            memory["vectors"],
+            memory["scalars"],
+            state.t,
+            rates,
+            np.broadcast_to(problem.l2, d).astype(float),
+            np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None,
+            objective.shift,
+            objective.inv_scale,
+            objective.n_active / objective.mass,
+            objective.fit_intercept,
+            clip_norm,
+            clip_value,
+            objective.pointwise(),
+            move,
+            memory["average"],
+            average_from,
+            memory["n_averaged"],
+        )
+
+    def _one_row_pass(self, problem, state, order, rates, average_from):
+        memory, objective = state.memory, problem.objective
+        theta, average = objective.to_user(state.theta), memory["average"]
+        if average is not None:
+            average = objective.to_user(average)
+        metric, l2, l1 = None, problem.l2, problem.l1
+        if objective.inv_scale is not None:
+            inv, d = objective.inv_scale, objective.n_features
+            # In the user's variables a step of the scaled ones has this metric.
+            strengths = np.broadcast_to(problem.l2, d), np.broadcast_to(problem.l1 * inv, d)
+            metric = (inv * inv, objective.shift, *(a.astype(float) for a in strengths))
+            l2 = l1 = 0.0
+        W, b = objective.split(theta)
+        mean = (None, None) if average is None else objective.split(average)
+        memory["n_averaged"] = _kernels.sgd_block(
+            objective.memory(),
+            order,
+            rates,
+            W,
+            b,
+            l2,
+            l1,
+            objective.n_active / objective.mass,
+            objective.fit_intercept,
+            objective.pointwise(),
+            *mean,
+            state.t,
+            average_from,
+            memory["n_averaged"],
+            metric,
+        )
+        state.theta[:] = objective.from_user(theta)
+        if average is not None:
+            memory["average"][:] = objective.from_user(average)
+
+    # -- resuming -------------------------------------------------------------------
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta`` and empty the rule's memory."""
+        state.theta = theta.copy()
+        state.point = state.theta
+        state.value = value
+        self._clear(state)
+        if state.memory["average"] is not None:
+            state.memory["average"] = np.zeros_like(state.theta)
+            state.memory["n_averaged"] = 0
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``."""
+        copy = Stochastic(clone(self.rule))
+        copy.settings = settings
+        return copy

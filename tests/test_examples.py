@@ -1,0 +1,59 @@
+"""The examples run from any folder, quickly, and print what they promise."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(name):
+        done = subprocess.run(
+            [sys.executable, "-W", "error::RuntimeWarning", EXAMPLES / name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not list(tmp_path.iterdir())  # nothing is left behind
+        return done.stdout
+
+    return run
+
+
+def table(text, title):
+    """Return the rows under a title as {first column: [other columns]}."""
+    lines = text.split(title)[1].split("\n\n")[0].splitlines()[2:]
+    return {line.split()[0]: line.split()[1:] for line in lines}
+
+
+def test_quickstart_every_solver_beats_the_peer_on_raw_columns(run):
+    text = run("quickstart.py")
+    for title, peer in [("Breast cancer", "SGDClassifier"), ("Diabetes", "SGDRegressor")]:
+        rows = table(text, title)
+        F = {name: float(cells[0]) for name, cells in rows.items()}
+        F_peer = F.pop(peer)
+        assert len(F) >= 8
+        assert max(F.values()) < F_peer
+        # One objective, one optimum: nobody ends far above the best.
+        assert max(F.values()) < 1.05 * min(F.values()) + 0.05
+
+
+def test_pipeline_grid_search_finds_a_useful_model(run):
+    text = run("pipeline_grid_search.py")
+    assert "beta_2" in text
+    assert float(re.search(r"unseen patients: ([\d.]+)", text)[1]) > 0.65
+
+
+def test_streaming_accuracy_is_far_above_chance(run):
+    text = run("streaming.py")
+    shares = [float(share) for share in re.findall(r"([\d.]+)%$", text, flags=re.M)]
+    assert len(shares) == 17
+    assert shares[-1] > 80
+    assert shares[-1] > shares[0]
