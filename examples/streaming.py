@@ -6,7 +6,8 @@ The file is written first, from scikit-learn's handwritten digits (64 raw pixel 
 classes, in the order in which the writers filled in their forms). Then it is read 100 rows
 at a time, as one would read a file that does not fit into memory. Every chunk is first
 predicted, then learned from, so each prediction is for rows the model has never seen: the
-running share of right ones is the progressive accuracy.
+running share of right ones is the progressive accuracy. scikit-learn's SGDClassifier reads the
+same stream.
 """
 
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.datasets import load_digits
+from sklearn.linear_model import SGDClassifier
 
 from skgd import GDClassifier
 
@@ -21,29 +23,36 @@ CHUNK = 100
 
 
 def write_stream(path):
-    """Write the digits as a CSV file with the label in the last column."""
+    """Write the digits as a CSV file with the label in the last column; return the classes."""
     digits = load_digits(as_frame=True)
     digits.frame.to_csv(path, index=False)
     return digits.target_names
 
 
 def main():
+    models = {
+        "sgd": GDClassifier(solver="sgd", random_state=0),  # a step for every row
+        "adam": GDClassifier(solver="adam", random_state=0),  # a step for every few rows
+        "SGDClassifier": SGDClassifier(loss="log_loss", random_state=0),
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.csv"
         classes = write_stream(path)
         print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB, read {CHUNK} rows at a time\n")
+        print("Progressive accuracy\n" + f"{'rows':>6}" + "".join(f"{m:>16}" for m in models))
 
-        model = GDClassifier(random_state=0)
-        tested = right = 0
-        print(f"{'rows tested':>11}{'this chunk':>12}{'progressive accuracy':>22}")
+        tested, right = 0, dict.fromkeys(models, 0)
         for number, chunk in enumerate(pd.read_csv(path, chunksize=CHUNK)):
             X, y = chunk.drop(columns="target"), chunk["target"]
             if number > 0:  # before the first chunk there is nothing to predict with
-                hits = (model.predict(X) == y).sum()
-                tested, right = tested + len(y), right + hits
-                print(f"{tested:>11}{hits / len(y):>12.1%}{right / tested:>22.1%}")
-            # A stream cannot know its classes beforehand, so the first call names them all.
-            model.partial_fit(X, y, classes=classes)
+                tested += len(y)
+                for name, model in models.items():
+                    right[name] += (model.predict(X) == y).sum()
+                shares = "".join(f"{hits / tested:>16.1%}" for hits in right.values())
+                print(f"{tested:>6}{shares}")
+            for model in models.values():
+                # A stream cannot tell its classes beforehand, so the first call names them all.
+                model.partial_fit(X, y, classes=classes)
 
 
 if __name__ == "__main__":

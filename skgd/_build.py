@@ -30,14 +30,11 @@ class Data:
 
 @contextmanager
 def unchanged_on_error(est):
-    """Give an estimator its attributes back if the block raises.
-
-    An interrupt is let through as it is: what ``fit`` has set by then is the best point.
-    """
+    """Give an estimator its attributes back if the block raises, be it an interrupt."""
     before = dict(vars(est))
     try:
         yield
-    except Exception:
+    except BaseException:
         vars(est).clear()
         vars(est).update(before)
         raise

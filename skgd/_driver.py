@@ -33,17 +33,19 @@ def run(problem, solver, state, callbacks, max_iter):
     Result
         The last state, why the run ended, and the number of iterations. A
         KeyboardInterrupt is caught and carried in ``interrupt``: the state is then that
-        after the last finished iteration.
+        after the last step done whole, with the memory of the rule emptied if the
+        interrupt cut a step off.
     """
     begin, reason, iteration = time.perf_counter(), "max_iter", 0
     begins = [callback.begin for callback in callbacks if hasattr(callback, "begin")]
-    safe = state.theta.copy(), state.point.copy(), state.value, state.violation
+    safe, whole = _copies(state), True
     try:
         for k in range(1, max_iter + 1):
             for announce in begins:
                 announce()
+            whole = False
             state = solver.step(problem, state)
-            iteration = k
+            whole, iteration = True, k
             event = _event(problem, state, k, begin)
             stop = None
             for callback in callbacks:
@@ -62,11 +64,19 @@ def run(problem, solver, state, callbacks, max_iter):
                     state.point = stop.theta.copy()
                     state.value = state.violation = np.nan
                 break
+            # Vectors of the length of theta: nothing beside the rows that a step reads.
+            safe = _copies(state)
     except KeyboardInterrupt as interrupt:
-        if iteration == 0:
-            state.theta, state.point, state.value, state.violation = safe
+        if not whole:
+            theta, point, value, violation = safe
+            solver.restart(state, theta, value)
+            state.point, state.violation = point, violation
         return Result(state, "interrupted", iteration, interrupt)
     return Result(state, reason, iteration)
+
+
+def _copies(state):
+    return state.theta.copy(), state.point.copy(), state.value, state.violation
 
 
 def _event(problem, state, iteration, begin):

@@ -76,9 +76,12 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             given = X, y, sample_weight
             data = self._rows(X, y, sample_weight, plan.loss, reset=True)
             validation = self._validation_rows(*validation)
-            return _fit.fit(
+            interrupt = _fit.fit(
                 self, plan, data, validation=validation, metadata=given, **start
             )
+        if interrupt is not None:
+            raise interrupt
+        return self
 
     def _validation_rows(self, X, y, weights):
         if X is None and y is None:

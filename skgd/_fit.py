@@ -75,10 +75,11 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     metadata : tuple or None
         ``(X, y, sample_weight)`` as the user gave them, for scikit-learn's callbacks.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        Again, after the attributes were set at the best point so far.
+    Returns
+    -------
+    KeyboardInterrupt or None
+        What ended the run, for the caller to raise again: the attributes are then set at
+        the best point so far.
     """
     rng = check_random_state(est.random_state)
     classifier = data.targets.classes is not None
@@ -113,10 +114,8 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     with watch.bridge:
         result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
     _finish(est, plan, problem, result, watch)
-    if result.interrupt is not None:
-        raise result.interrupt
     _warn(est, plan, result, watch)
-    return est
+    return result.interrupt
 
 
 def _reference_violation(plan, problem, null, theta, state):
@@ -219,6 +218,8 @@ def _finish(est, plan, problem, result, watch):
     if est.early_stopping and validation is not None and validation.theta is not None:
         if not (np.isfinite(state.value) and np.array_equal(state.point, validation.theta)):
             move(validation.theta)
+    elif objective.loss.least_at_zero:
+        pass  # F of the perceptron is least where it has learnt nothing
     elif result.reason == "interrupted" or not state.value <= watch.zero_value:
         if not state.value <= guard.value:
             move(guard.theta)

@@ -9,6 +9,10 @@ __all__ = ["Problem"]
 _SAMPLE = 2048  # rows from which the smoothness constant is estimated
 
 
+def _largest(a):
+    return float(max(a.max(), -a.min())) if a.size else 0.0
+
+
 class Problem:
     r"""The function that a solver descends, in the variables of its objective.
 
@@ -133,8 +137,9 @@ class Problem:
             one = self.prox(theta - np.concatenate([W.ravel(), 0 * b]), 1.0)
             coef = np.abs(U - self._coef(one)).max(initial=0.0)
         else:
-            coef = violation_lazy(U, W, self.l1, 0.0, np)
-        return max(float(coef), float(np.abs(b).max(initial=0.0)))
+            # ``grad`` has the l2 part already; without an l1 part it is all there is.
+            coef = violation_lazy(U, W, self.l1, 0.0, np) if self.has_l1 else _largest(W)
+        return max(float(coef), _largest(b))
 
     # -- what solvers ask -----------------------------------------------------------
 

@@ -73,7 +73,9 @@ class Schedule(Component):
 
         Parameters
         ----------
-        k, t, n_steps, context
+        k, t, n_steps : int
+            As in `rates`.
+        context : RateContext
             As in `rates`.
 
         Returns

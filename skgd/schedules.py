@@ -344,30 +344,43 @@ class OneCycle(Schedule):
 
 
 class AutoDecay(Schedule):
-    r"""Rate that falls with a power of the pass number.
+    r"""Rate that falls with a power of the number of steps.
 
-    What ``learning_rate="auto"`` stands for beside ``eta0="auto"``. In pass :math:`k`,
+    What ``learning_rate="auto"`` stands for beside ``eta0="auto"``. After :math:`t` steps
 
-    .. math:: \gamma = \eta_0 / (1 + k)^p
+    .. math:: \gamma = \eta_0 / (1 + t / T)^p
+
+    with :math:`t` rounded down to a multiple of :math:`T / 8`.
 
     Parameters
     ----------
-    power : float, default=0.5
+    power : float, default=0.75
         Exponent :math:`p`, at least 0.
+    span : int, default=1
+        Steps :math:`T` after which the rate has fallen by :math:`2^{-p}`. At least 1.
     warmup : float, default=0
         Passes over which the rate rises linearly from near 0. At least 0.
+
+    Notes
+    -----
+    The rate changes in stairs because a kernel that shrinks coordinates late, or shares
+    one factor among steps, is fastest while the rate stays the same.
     """
 
-    def __init__(self, power=0.5, warmup=0):
+    def __init__(self, power=0.75, span=1, warmup=0):
         super().__init__(warmup)
         self.power = power
+        self.span = span
 
     def check(self):
         super().check()
         check_number("power", self.power, low=0)
+        check_number("span", self.span, low=1)
 
     def base_rates(self, k, t, n_steps, context):
-        return context.eta0 / (1.0 + k) ** self.power
+        stair = max(1, self.span // 8)
+        done = (t + np.arange(n_steps)) // stair * stair
+        return context.eta0 / (1.0 + done / self.span) ** self.power
 
 
 SCHEDULES = {

@@ -134,7 +134,7 @@ def test_value_is_at_least_zero_and_zero_at_a_perfect_fit(loss):
         perfect = np.log(y)
     else:
         perfect = 50 * y if isinstance(loss, MarginLoss) else y
-    assert_allclose(loss.value(y, perfect, np), 0, atol=5e-15)
+    assert_allclose(loss.value(y, perfect, np), 0, atol=1e-14)
     assert_allclose(loss.gradient(y, perfect, np), 0, atol=1e-12)
 
 

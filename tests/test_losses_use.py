@@ -155,8 +155,8 @@ def test_unit_is_the_deviation_of_the_targets_where_eta_estimates_them():
     rng = np.random.RandomState(0)
     Y, s = rng.randn(40, 2) * [1e-5, 1e5] + 1e3, rng.uniform(0.1, 2, 40)
     expected = np.sqrt(np.cov(Y.T, aweights=s, ddof=0).diagonal())
-    for loss in RESIDUAL:
-        assert_allclose(loss.unit(Y, s), expected, rtol=1e-6)
+    for loss in [*RESIDUAL, UserLoss(Cubic())]:
+        assert_allclose(loss.unit(Y, s), np.sqrt(np.mean(expected**2)), rtol=1e-12)
         assert_allclose(loss.unit(Y[:, 1], s), expected[1], rtol=1e-10)
         assert loss.unit(np.full(5, 3.0), np.ones(5)) == 1.0
     for loss in LOG_LINK + MARGIN:
@@ -241,7 +241,7 @@ def test_names_are_sorted_by_task():
     assert set(regression) | set(classification) == set(LOSSES)
     assert set(classification) - set(regression) == {loss.name for loss in MARGIN}
     assert set(regression) - set(classification) == {"poisson", "gamma", "tweedie"}
-    with pytest.raises(ValueError, match="kind must be .* got 'clustering'"):
+    with pytest.raises(ValueError, match="got 'clustering'"):
         get_loss_names("clustering")
 
 
@@ -324,7 +324,7 @@ def test_a_users_attributes_are_used():
     assert (plain.smooth, plain.curvature, plain.has_proba) == (True, None, False)
     assert (rich.smooth, rich.curvature) == (False, 7.0)
     assert not hasattr(plain, "hessian")
-    with pytest.raises(ValueError, match="'CubicNamespace' needs y >= 0 and y <= 10; got 11.0"):
+    with pytest.raises(ValueError, match="needs y >= 0 and y <= 10; got"):
         rich.check_targets(np.array([1.0, 11.0]))
 
 

@@ -20,7 +20,7 @@ def snippets():
             yield pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
 
 
-@pytest.mark.parametrize("code", snippets())
+@pytest.mark.parametrize("code", list(snippets()))
 def test_python_block_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # The file that the streaming page reads.

@@ -1,6 +1,6 @@
 /* Included once per layout by _full_pass.h. */
 
-CLONES static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
+static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
                                   idx_t stop, idx_t k, const double *coef,
                                   const double *intercept, double *grad, idx_t size,
                                   double *work)

@@ -62,7 +62,7 @@ SLOPE(squared_epsilon_insensitive)
 LOSS(log_cosh)
 {
     double r = fabs(q - y) / a;
-    return a * a * (r + vlog1p_unit(vexp(-2.0 * r)) - 0.6931471805599453);
+    return a * a * (r + vlog1p_unit(vexp_neg(-2.0 * r)) - 0.6931471805599453);
 }
 SLOPE(log_cosh)
 {
@@ -73,9 +73,11 @@ SLOPE(log_cosh)
 
 /* Regression, log link: mu = exp(q). */
 
-INLINE double xlogx(double y) { return y == 0.0 ? 0.0 : y * vlog(y); }
-
-LOSS(poisson) { (void)a; return xlogx(y) - (y == 0.0 ? 0.0 : y * q) - y + vexp(q); }
+LOSS(poisson)
+{
+    (void)a;
+    return y * (vlog(y == 0.0 ? 1.0 : y) - q) - y + vexp(q);
+}
 SLOPE(poisson) { (void)a; return vexp(q) - y; }
 
 LOSS(gamma) { (void)a; return q - vlog(y) + y * vexp(-q) - 1.0; }
@@ -84,7 +86,7 @@ SLOPE(gamma) { (void)a; return 1.0 - y * vexp(-q); }
 LOSS(tweedie_zero) { (void)a; double r = vexp(q) - y; return 0.5 * r * r; }
 SLOPE(tweedie_zero) { (void)a; double mu = vexp(q); return mu * (mu - y); }
 
-/* power a other than 0, 1, 2 */
+/* power a between 1 and 2 */
 LOSS(tweedie)
 {
     double top = y == 0.0 ? 0.0 : vexp((2.0 - a) * vlog(y)) / ((1.0 - a) * (2.0 - a));
@@ -97,18 +99,26 @@ SLOPE(tweedie)
     return vexp((2.0 - a) * q) - cross;
 }
 
+/* power a above 2: one factor in front, since both powers of mu overflow together */
+LOSS(tweedie_high)
+{
+    double top = vexp((2.0 - a) * vlog(y)) / ((1.0 - a) * (2.0 - a));
+    return top + vexp((2.0 - a) * q) * (1.0 / (2.0 - a) - y * vexp(-q) / (1.0 - a));
+}
+SLOPE(tweedie_high) { return vexp((2.0 - a) * q) * (1.0 - y * vexp(-q)); }
+
 /* Classification: y is -1 or +1, z = y * q. */
 
 LOSS(log_loss)
 {
     (void)a;
     double z = y * q;
-    return (z < 0.0 ? -z : 0.0) + vlog1p_unit(vexp(-fabs(z)));
+    return (z < 0.0 ? -z : 0.0) + vlog1p_unit(vexp_neg(-fabs(z)));
 }
 SLOPE(log_loss)
 {
     (void)a;
-    double z = y * q, u = vexp(-fabs(z));
+    double z = y * q, u = vexp_neg(-fabs(z));
     return -y * ((z < 0.0 ? 1.0 : u) / (1.0 + u));
 }
 
@@ -181,6 +191,7 @@ SEPARABLE(poisson)
 SEPARABLE(gamma)
 SEPARABLE(tweedie_zero)
 SEPARABLE(tweedie)
+SEPARABLE(tweedie_high)
 SEPARABLE(log_loss)
 SEPARABLE(hinge)
 SEPARABLE(perceptron)
@@ -249,6 +260,7 @@ static const loss_entry loss_table[] = {
     ENTRY(gamma, 0),
     ENTRY(tweedie_zero, 0),
     ENTRY(tweedie, 1),
+    ENTRY(tweedie_high, 1),
     ENTRY(log_loss, 0),
     ENTRY(hinge, 0),
     ENTRY(perceptron, 0),
@@ -263,6 +275,10 @@ static const loss_entry loss_table[] = {
 CLONES static void exp_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
 {
     SIMD for (idx_t i = 0; i < n; i++) out[i] = vexp(x[i]);
+}
+CLONES static void exp_neg_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
+{
+    SIMD for (idx_t i = 0; i < n; i++) out[i] = vexp_neg(x[i]);
 }
 CLONES static void expm1_all(idx_t n, const double *RESTRICT x, double *RESTRICT out)
 {

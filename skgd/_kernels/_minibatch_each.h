@@ -2,7 +2,7 @@
 
 /* grad += sums over the batch order[first:stop], block by block so that the accumulation
    finds its rows in cache; the next block is prefetched, since the order is random. */
-CLONES static void T(batch_sums)(const rows_t *rows, const loss_t *loss, const minibatch_t *a,
+static void T(batch_sums)(const rows_t *rows, const loss_t *loss, const minibatch_t *a,
                                  idx_t first, idx_t stop, idx_t size, const double *coef,
                                  const double *intercept, double *grad, double *work)
 {

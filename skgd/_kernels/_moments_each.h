@@ -4,7 +4,7 @@
 
 /* Only stored values are visited; the zeros join as a second group (Chan's formula).
    A column's first stored value serves as its shift. */
-CLONES static void T(moments)(const rows_t *rows, double mass, double count,
+static void T(moments)(const rows_t *rows, double mass, double count,
                               const double *shift0, double *mean, double *var, double *low,
                               double *high, column_t *work)
 {
@@ -49,7 +49,7 @@ CLONES static void T(moments)(const rows_t *rows, double mass, double count,
     }
 }
 
-CLONES static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
+static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
                             double *out)
 {
     const INDEX *indptr = (const INDEX *)rows->indptr, *col = (const INDEX *)rows->indices;
@@ -76,48 +76,83 @@ CLONES static void T(norms)(const rows_t *rows, const double *shift, const doubl
 
 #define CHUNK 256 /* rows after which the sums move to the mean so far */
 
-CLONES static void T(moments)(const rows_t *rows, double mass, double count,
+/* first and second += sums about m of rows start..stop-1, four rows for one reading of the
+   sums; returns their mass. */
+INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop,
+                            const double *RESTRICT m, double *RESTRICT first,
+                            double *RESTRICT second, double *RESTRICT low,
+                            double *RESTRICT high)
+{
+    const idx_t d = rows->d;
+    const REAL *RESTRICT x[4];
+    double s[4] = {0.0, 0.0, 0.0, 0.0}, mass = 0.0;
+    int held = 0;
+    for (idx_t i = start; i < stop || held > 0; i++) {
+        if (i < stop) {
+            if (!(rows->s[i] > 0.0)) continue;
+            mass += rows->s[i];
+            s[held] = rows->s[i];
+            x[held++] = (const REAL *)rows->data + i * d;
+            if (held < 4) continue;
+        }
+        /* The last group is filled up with a row of its own, at weight 0. */
+        for (; held < 4; held++) { s[held] = 0.0; x[held] = x[0]; }
+        const REAL *RESTRICT x0 = x[0], *RESTRICT x1 = x[1];
+        const REAL *RESTRICT x2 = x[2], *RESTRICT x3 = x[3];
+        const double s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
+        SIMD for (idx_t c = 0; c < d; c++) {
+            const double v0 = (double)x0[c], v1 = (double)x1[c];
+            const double v2 = (double)x2[c], v3 = (double)x3[c];
+            const double z0 = v0 - m[c], z1 = v1 - m[c], z2 = v2 - m[c], z3 = v3 - m[c];
+            const double p0 = s0 * z0, p1 = s1 * z1, p2 = s2 * z2, p3 = s3 * z3;
+            first[c] += (p0 + p1) + (p2 + p3);
+            second[c] += (p0 * z0 + p1 * z1) + (p2 * z2 + p3 * z3);
+            const double l0 = v0 < v1 ? v0 : v1, l1 = v2 < v3 ? v2 : v3;
+            const double h0 = v0 > v1 ? v0 : v1, h1 = v2 > v3 ? v2 : v3;
+            const double l = l0 < l1 ? l0 : l1, h = h0 > h1 ? h0 : h1;
+            low[c] = l < low[c] ? l : low[c];
+            high[c] = h > high[c] ? h : high[c];
+        }
+        held = 0;
+    }
+    return mass;
+}
+
+static void T(moments)(const rows_t *rows, double mass, double count,
                               const double *shift0, double *mean, double *var, double *low,
                               double *high, column_t *work)
 {
     const idx_t d = rows->d;
     double *RESTRICT first = (double *)work, *RESTRICT second = first + d;
-    double *RESTRICT m = mean, *RESTRICT lo = low, *RESTRICT hi = high;
+    double *RESTRICT m = mean, *RESTRICT v = var;
     double done = 0.0;
     (void)count;
     memcpy(mean, shift0, (size_t)d * sizeof(double));
     for (idx_t start = 0; start < rows->n_rows; start += CHUNK) {
         const idx_t stop = start + CHUNK < rows->n_rows ? start + CHUNK : rows->n_rows;
         memset(first, 0, (size_t)d * 2 * sizeof(double));
-        double chunk = 0.0;
-        for (idx_t i = start; i < stop; i++) {
-            const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
-            const double s = rows->s[i];
-            if (!(s > 0.0)) continue;
-            chunk += s;
-            SIMD for (idx_t c = 0; c < d; c++) {
-                const double v = (double)x[c], z = v - m[c];
-                first[c] += s * z;
-                second[c] += s * z * z;
-                lo[c] = v < lo[c] ? v : lo[c];
-                hi[c] = v > hi[c] ? v : hi[c];
-            }
-        }
+        double chunk = T(chunk_sums)(rows, start, stop, mean, first, second, low, high);
         if (!(chunk > 0.0)) continue;
+        if (done == 0.0) {
+            /* Whatever shift0 was, the first rows are summed about their own mean. */
+            SIMD for (idx_t c = 0; c < d; c++) m[c] += first[c] / chunk;
+            memset(first, 0, (size_t)d * 2 * sizeof(double));
+            T(chunk_sums)(rows, start, stop, mean, first, second, low, high);
+        }
         done += chunk;
         /* var holds the sum of squares about m; moving m to the new mean lowers it. */
         SIMD for (idx_t c = 0; c < d; c++) {
             const double step = first[c] / done;
-            var[c] += second[c] - step * first[c];
+            v[c] += second[c] - step * first[c];
             m[c] += step;
         }
     }
-    for (idx_t c = 0; c < d; c++) var[c] /= mass;
+    SIMD for (idx_t c = 0; c < d; c++) v[c] /= mass;
 }
 
 #undef CHUNK
 
-CLONES static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
+static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
                             double *out)
 {
     const idx_t d = rows->d;

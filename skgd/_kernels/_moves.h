@@ -14,35 +14,39 @@
                                    double *RESTRICT metric)
 #define EACH SIMD for (idx_t i = 0; i < n; i++)
 
-static void set_ones(idx_t n, double *metric)
+static void set_all(idx_t n, double *metric, double value)
 {
-    if (metric) for (idx_t i = 0; i < n; i++) metric[i] = 1.0;
+    if (metric) for (idx_t i = 0; i < n; i++) metric[i] = value;
 }
 
 static void sgd_move(idx_t n, double *g, double *vectors, double *scalars,
                      const double *hyper, double t, double *metric)
 {
     (void)g; (void)vectors; (void)scalars; (void)hyper; (void)t;
-    set_ones(n, metric);
+    set_all(n, metric, 1.0);
 }
 
+/* A move that is a sum of gradients asks for a prox as long as the sum of their weights,
+   which is kept in scalars[0]. */
 MOVE(momentum)
 {
-    (void)scalars; (void)t;
+    (void)t;
     const double b = hyper[0], part = hyper[1] != 0.0 ? 1.0 - b : 1.0;
+    scalars[0] = b * scalars[0] + part;
     EACH g[i] = vectors[i] = b * vectors[i] + part * g[i];
-    set_ones(n, metric);
+    set_all(n, metric, scalars[0]);
 }
 
 MOVE(nesterov)
 {
-    (void)scalars; (void)t;
+    (void)t;
     const double b = hyper[0];
+    scalars[0] = b * scalars[0] + 1.0;
     EACH {
         vectors[i] = b * vectors[i] + g[i];
         g[i] += b * vectors[i];
     }
-    set_ones(n, metric);
+    set_all(n, metric, 1.0 + b * scalars[0]);
 }
 
 /* The metric is computed twice where it is asked for: keeping it in a register in the

@@ -15,6 +15,7 @@ cdef extern from "_losses.h" nogil:
         slope_fn slope
     const loss_entry* loss_table
     void exp_all(idx_t, const double*, double*)
+    void exp_neg_all(idx_t, const double*, double*)
     void expm1_all(idx_t, const double*, double*)
     void log_all(idx_t, const double*, double*)
     void log1p_all(idx_t, const double*, double*)
@@ -182,6 +183,8 @@ def get_pointwise(str name, params=()):
     wanted, own = name, made.params
     if name == "tweedie" and own in SPECIAL_POWERS:
         wanted, own = SPECIAL_POWERS[own], ()
+    elif name == "tweedie" and len(own) == 1 and own[0] > 2:
+        wanted = "tweedie_high"
     key = wanted.encode()
     while entry.name != NULL and entry.name != key:
         entry += 1
@@ -236,7 +239,7 @@ def get_move(str name, hyper=()):
 
 
 def vector_math(str name, const double[::1] x):
-    """exp, expm1 (x <= 0), log or log1p (0 <= x <= 1) of a vector, as the kernels do it."""
+    """exp, exp_neg and expm1 (x <= 0), log or log1p (0 <= x <= 1) of a vector, as the kernels do it."""
     cdef idx_t n = x.shape[0]
     out = np.empty(n)
     cdef double[::1] view = out
@@ -244,6 +247,8 @@ def vector_math(str name, const double[::1] x):
         return out
     if name == "exp":
         exp_all(n, &x[0], &view[0])
+    elif name == "exp_neg":
+        exp_neg_all(n, &x[0], &view[0])
     elif name == "expm1":
         expm1_all(n, &x[0], &view[0])
     elif name == "log":

@@ -11,15 +11,19 @@
 /* Row numbers and lengths; the same as Py_ssize_t and NumPy's intp. */
 typedef ptrdiff_t idx_t;
 
-/* Function multiversioning: one wheel is fast on every processor. Elsewhere the
-   compiler's own baseline is used. The names are feature levels on purpose: with
-   "arch=haswell" the resolver asks for exactly that model, and newer ones get the
-   slowest version. */
+/* The machine's vector units are chosen at run time, so that one wheel is fast on every
+   processor; elsewhere the compiler's own baseline is used. Loops over vectors become one
+   function per level by CLONES; the templates of _each.h, whose sums are written with
+   vector types, are compiled once per level. The names are feature levels on purpose: with
+   "arch=haswell" the resolver asks for exactly that model, and newer ones get the slowest
+   version. */
 #if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) \
     && defined(__linux__) && defined(__GLIBC__)
+#define X86_LEVELS 1
 #define CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
+#define X86_LEVELS 0
 #define CLONES
 #endif
 
@@ -36,6 +40,13 @@ typedef ptrdiff_t idx_t;
 #define PREFETCH(p) ((void)0)
 #define SIMD
 #define SIMD_SUM(...)
+#endif
+
+/* Vector types with shuffles; without them sums are plain loops. */
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
+#define VECTORS 1
+#else
+#define VECTORS 0
 #endif
 
 #endif

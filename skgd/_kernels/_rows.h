@@ -48,6 +48,23 @@ INLINE void prefetch_range(const char *p, idx_t bytes)
     for (idx_t j = 0; j < bytes; j += 64) PREFETCH(p + j);
 }
 
+/* Calls the instance of name for these rows and this processor. */
+#define BY_LAYOUT(name, level, rows, ...)                                   \
+    ((rows)->real == 4 ? ((rows)->width == 0   ? name##_f4_##level(__VA_ARGS__)    \
+                          : (rows)->width == 4 ? name##_f4_i4_##level(__VA_ARGS__) \
+                                               : name##_f4_i8_##level(__VA_ARGS__)) \
+                       : ((rows)->width == 0   ? name##_f8_##level(__VA_ARGS__)    \
+                          : (rows)->width == 4 ? name##_f8_i4_##level(__VA_ARGS__) \
+                                               : name##_f8_i8_##level(__VA_ARGS__)))
+#if X86_LEVELS
+#define DISPATCH(name, rows, ...)                                                            \
+    (__builtin_cpu_supports("x86-64-v4")   ? BY_LAYOUT(name, v4, rows, __VA_ARGS__) \
+     : __builtin_cpu_supports("x86-64-v3") ? BY_LAYOUT(name, v3, rows, __VA_ARGS__) \
+                                           : BY_LAYOUT(name, base, rows, __VA_ARGS__))
+#else
+#define DISPATCH(name, rows, ...) BY_LAYOUT(name, base, rows, __VA_ARGS__)
+#endif
+
 #define KERNEL "_rows_each.h"
 #include "_each.h"
 #undef KERNEL

@@ -11,9 +11,17 @@
 INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
                          const double *RESTRICT w)
 {
-    double sum = 0.0;
-    SIMD_SUM(sum) for (idx_t j = 0; j < length; j++) sum += (double)x[j] * w[col[j]];
-    return sum;
+    /* Scalar loads on purpose: gathers are slow on many processors. */
+    double a = 0.0, b = 0.0, e = 0.0, f = 0.0;
+    idx_t j = 0;
+    for (; j + 4 <= length; j += 4) {
+        a += (double)x[j] * w[col[j]];
+        b += (double)x[j + 1] * w[col[j + 1]];
+        e += (double)x[j + 2] * w[col[j + 2]];
+        f += (double)x[j + 3] * w[col[j + 3]];
+    }
+    for (; j < length; j++) a += (double)x[j] * w[col[j]];
+    return (a + b) + (e + f);
 }
 
 INLINE void T(prefetch_start)(const rows_t *rows, idx_t i)
@@ -58,12 +66,157 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
 
 #else
 
-INLINE double T(row_dot)(const REAL *RESTRICT x, const double *RESTRICT w, idx_t d)
+#if VECTORS
+
+/* Written out with vector types: left to the compiler, a sum in vector registers ends in a
+   chain of scalar additions that costs more than a short row. */
+typedef double T(vec) __attribute__((vector_size(8 * WIDTH)));
+typedef REAL T(raw) __attribute__((vector_size(sizeof(REAL) * WIDTH)));
+
+INLINE T(vec) T(load)(const REAL *p)
+{
+    T(raw) v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_convertvector(v, T(vec));
+}
+
+INLINE T(vec) T(load_double)(const double *p)
+{
+    T(vec) v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+#if WIDTH >= 4
+/* Half vectors, for what is left of a row. */
+typedef double T(half) __attribute__((vector_size(4 * WIDTH)));
+typedef REAL T(raw_half) __attribute__((vector_size(sizeof(REAL) * WIDTH / 2)));
+
+INLINE T(half) T(load_half)(const REAL *p)
+{
+    T(raw_half) v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_convertvector(v, T(half));
+}
+
+INLINE T(half) T(load_double_half)(const double *p)
+{
+    T(half) v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+INLINE double T(total)(T(vec) v, T(half) h)
+{
+#if WIDTH == 8
+    typedef double pair __attribute__((vector_size(16)));
+    h += __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+    pair p = __builtin_shufflevector(h, h, 0, 1) + __builtin_shufflevector(h, h, 2, 3);
+    return p[0] + p[1];
+#else
+    h += __builtin_shufflevector(v, v, 0, 1) + __builtin_shufflevector(v, v, 2, 3);
+    return h[0] + h[1];
+#endif
+}
+#endif
+
+/* (x - m) . w, or x . w where m is NULL */
+INLINE double T(dot)(const REAL *x, const double *m, const double *w, idx_t d)
+{
+#define TERM(at) \
+    ((m ? T(load)(x + (at)) - T(load_double)(m + (at)) : T(load)(x + (at))) \
+     * T(load_double)(w + (at)))
+    T(vec) a = {0}, b = {0}, e = {0}, f = {0};
+    double rest = 0.0;
+    idx_t c = 0;
+    for (; c + 4 * WIDTH <= d; c += 4 * WIDTH) {
+        a += TERM(c);
+        b += TERM(c + WIDTH);
+        e += TERM(c + 2 * WIDTH);
+        f += TERM(c + 3 * WIDTH);
+    }
+    for (; c + WIDTH <= d; c += WIDTH) a += TERM(c);
+#undef TERM
+#if WIDTH >= 4
+    T(half) h = {0};
+    if (c + WIDTH / 2 <= d) {
+        h = T(load_half)(x + c);
+        if (m) h -= T(load_double_half)(m + c);
+        h *= T(load_double_half)(w + c);
+        c += WIDTH / 2;
+    }
+    for (; c < d; c++) rest += ((double)x[c] - (m ? m[c] : 0.0)) * w[c];
+    return T(total)((a + b) + (e + f), h) + rest;
+#else
+    for (; c < d; c++) rest += ((double)x[c] - (m ? m[c] : 0.0)) * w[c];
+    a += b + e + f;
+    return a[0] + a[1] + rest;
+#endif
+}
+
+/* Four dots with one reading of w; four sums hide the latency of an addition. */
+INLINE void T(four_dots)(const REAL *x0, const REAL *x1, const REAL *x2, const REAL *x3,
+                         const double *w, idx_t d, double *out)
+{
+    T(vec) a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, v;
+    double rest0 = 0.0, rest1 = 0.0, rest2 = 0.0, rest3 = 0.0;
+    idx_t c = 0;
+    for (; c + WIDTH <= d; c += WIDTH) {
+        v = T(load_double)(w + c);
+        a0 += T(load)(x0 + c) * v;
+        a1 += T(load)(x1 + c) * v;
+        a2 += T(load)(x2 + c) * v;
+        a3 += T(load)(x3 + c) * v;
+    }
+#if WIDTH >= 4
+    T(half) h0 = {0}, h1 = {0}, h2 = {0}, h3 = {0}, u;
+    if (c + WIDTH / 2 <= d) {
+        u = T(load_double_half)(w + c);
+        h0 = T(load_half)(x0 + c) * u;
+        h1 = T(load_half)(x1 + c) * u;
+        h2 = T(load_half)(x2 + c) * u;
+        h3 = T(load_half)(x3 + c) * u;
+        c += WIDTH / 2;
+    }
+#endif
+    for (; c < d; c++) {
+        rest0 += (double)x0[c] * w[c];
+        rest1 += (double)x1[c] * w[c];
+        rest2 += (double)x2[c] * w[c];
+        rest3 += (double)x3[c] * w[c];
+    }
+#if WIDTH >= 4
+    out[0] = T(total)(a0, h0) + rest0;
+    out[1] = T(total)(a1, h1) + rest1;
+    out[2] = T(total)(a2, h2) + rest2;
+    out[3] = T(total)(a3, h3) + rest3;
+#else
+    out[0] = a0[0] + a0[1] + rest0;
+    out[1] = a1[0] + a1[1] + rest1;
+    out[2] = a2[0] + a2[1] + rest2;
+    out[3] = a3[0] + a3[1] + rest3;
+#endif
+}
+
+#else
+
+INLINE double T(dot)(const REAL *x, const double *m, const double *w, idx_t d)
 {
     double sum = 0.0;
-    SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) sum += (double)x[c] * w[c];
+    for (idx_t c = 0; c < d; c++) sum += ((double)x[c] - (m ? m[c] : 0.0)) * w[c];
     return sum;
 }
+
+INLINE void T(four_dots)(const REAL *x0, const REAL *x1, const REAL *x2, const REAL *x3,
+                         const double *w, idx_t d, double *out)
+{
+    out[0] = T(dot)(x0, NULL, w, d);
+    out[1] = T(dot)(x1, NULL, w, d);
+    out[2] = T(dot)(x2, NULL, w, d);
+    out[3] = T(dot)(x3, NULL, w, d);
+}
+
+#endif
 
 INLINE void T(prefetch_start)(const rows_t *rows, idx_t i) { (void)rows; (void)i; }
 
@@ -73,8 +226,7 @@ INLINE void T(prefetch_row)(const rows_t *rows, idx_t i)
                    rows->d * (idx_t)sizeof(REAL));
 }
 
-/* eta (n, k) = intercept + rows @ coef.T, four rows at a time: each coefficient is read
-   once for the four, and four sums hide the latency of an addition. */
+/* eta (n, k) = intercept + rows @ coef.T */
 INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
                        const double *coef, const double *intercept, double *eta)
 {
@@ -84,22 +236,13 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
         const double *RESTRICT w = coef + j * d;
         idx_t r = 0;
         for (; r + 4 <= n; r += 4) {
-            const REAL *RESTRICT x0 = data + ids[r] * d, *RESTRICT x1 = data + ids[r + 1] * d;
-            const REAL *RESTRICT x2 = data + ids[r + 2] * d, *RESTRICT x3 = data + ids[r + 3] * d;
-            double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
-            SIMD_SUM(s0, s1, s2, s3) for (idx_t c = 0; c < d; c++) {
-                s0 += (double)x0[c] * w[c];
-                s1 += (double)x1[c] * w[c];
-                s2 += (double)x2[c] * w[c];
-                s3 += (double)x3[c] * w[c];
-            }
-            eta[r * k + j] = intercept[j] + s0;
-            eta[(r + 1) * k + j] = intercept[j] + s1;
-            eta[(r + 2) * k + j] = intercept[j] + s2;
-            eta[(r + 3) * k + j] = intercept[j] + s3;
+            double dots[4];
+            T(four_dots)(data + ids[r] * d, data + ids[r + 1] * d, data + ids[r + 2] * d,
+                         data + ids[r + 3] * d, w, d, dots);
+            for (int q = 0; q < 4; q++) eta[(r + q) * k + j] = intercept[j] + dots[q];
         }
         for (; r < n; r++)
-            eta[r * k + j] = intercept[j] + T(row_dot)(data + ids[r] * d, w, d);
+            eta[r * k + j] = intercept[j] + T(dot)(data + ids[r] * d, NULL, w, d);
     }
 }
 

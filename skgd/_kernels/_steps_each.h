@@ -75,7 +75,7 @@ INLINE void T(fold)(T(late_t) *late, const steps_t *a, idx_t d, double settled_s
     late->clock = late->weight = 0.0;
 }
 
-CLONES static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 {
     const idx_t d = rows->d, k = a->k;
     const int metric = a->inv2 != NULL, lazy = metric || a->l1 > 0.0;
@@ -206,7 +206,7 @@ INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRI
     }
 }
 
-CLONES static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 {
     const idx_t d = rows->d, k = a->k;
     const double *RESTRICT m = a->shift;
@@ -233,10 +233,7 @@ CLONES static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 
         for (idx_t j = 0; j < k; j++) {
             const double *RESTRICT w = a->coef + j * d;
-            double sum = 0.0;
-            if (m) SIMD_SUM(sum) for (idx_t c = 0; c < d; c++) sum += ((double)x[c] - m[c]) * w[c];
-            else sum = T(row_dot)(x, w, d);
-            eta[j] = a->intercept[j] + sum;
+            eta[j] = a->intercept[j] + T(dot)(x, m, w, d);
         }
         row_slopes(rows, loss, i, k, a->weight_factor, eta, y, g);
         if (flows && rate != last_rate) {

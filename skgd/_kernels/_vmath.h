@@ -46,6 +46,18 @@ INLINE double vexp(double x)
     return p * power_of_two(half) * power_of_two(rest);
 }
 
+/* exp(x) for x <= 0: shorter, since 2^n needs no second factor. 0 below -708. */
+INLINE double vexp_neg(double x)
+{
+    double c = x < -708.0 ? -708.0 : x;
+    double n = c * LOG2_E + ROUNDER;
+    double two = power_of_two(n);
+    n -= ROUNDER;
+    double r = (c - n * LN2_HIGH) - n * LN2_LOW;
+    double out = two + two * (r + r * r * exp_tail(r));
+    return x < -708.0 ? 0.0 : out;
+}
+
 /* exp(x) - 1 for x <= 0, exact in the relative sense near 0. */
 INLINE double vexpm1_neg(double x)
 {

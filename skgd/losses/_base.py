@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .._component import Component
-from ._start import constant_slope, half_count, least_point, weighted_mean
+from ._start import constant_slope, deviation, half_count, least_point, weighted_mean
 
 __all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp"]
 
@@ -153,9 +153,10 @@ class Loss(Component):
 
         Returns
         -------
-        float or ndarray of shape (n_outputs,)
-            Weighted standard deviation of ``y`` where ``eta`` estimates it (1.0 where
-            that is zero or not finite; one number per column of ``y``), else 1.0.
+        float
+            Weighted standard deviation of ``y`` where ``eta`` estimates it (root mean
+            square over the columns of ``y``; 1.0 where it is zero or not finite), else
+            1.0.
         """
         return 1.0
 
@@ -239,11 +240,7 @@ class RegressionLoss(Loss):
     kinds = frozenset({"regression", "classification"})
 
     def unit(self, y, s, xp=np):
-        if y.ndim == 2:
-            return np.array([self.unit(y[:, j], s, xp) for j in range(y.shape[1])])
-        centred = y - weighted_mean(y, s, xp)
-        size = math.sqrt(weighted_mean(centred**2, s, xp))
-        return size if size > 0 and math.isfinite(size) else 1.0
+        return deviation(y, s, xp)
 
     def _start(self, y, s, xp):
         # A residual does not change when y and eta move together; about the mean,

@@ -5,7 +5,14 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["half_count", "least_point", "weighted_mean", "weighted_quantile"]
+__all__ = [
+    "constant_slope",
+    "deviation",
+    "half_count",
+    "least_point",
+    "weighted_mean",
+    "weighted_quantile",
+]
 
 
 def half_count(s, xp):
@@ -16,6 +23,29 @@ def half_count(s, xp):
 def weighted_mean(y, s, xp):
     """Return ``sum(s * y) / sum(s)`` as a float."""
     return float(xp.sum(s * y)) / float(xp.sum(s))
+
+
+def deviation(y, s, xp):
+    """Return the weighted standard deviation of targets, 1.0 where there is none.
+
+    Parameters
+    ----------
+    y : array of shape (n_rows,) or (n_rows, n_outputs)
+        Targets; of several columns, the root mean square is returned.
+    s : array of shape (n_rows,)
+        Weights.
+    xp : namespace
+        Array namespace of both.
+
+    Returns
+    -------
+    float
+        Positive and finite.
+    """
+    columns = [y] if y.ndim == 1 else [y[:, j] for j in range(y.shape[1])]
+    variances = [weighted_mean((c - weighted_mean(c, s, xp)) ** 2, s, xp) for c in columns]
+    size = math.sqrt(sum(variances) / len(variances))
+    return size if size > 0 and math.isfinite(size) else 1.0
 
 
 def weighted_quantile(y, s, q, xp):

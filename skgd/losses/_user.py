@@ -6,6 +6,7 @@ import numpy as np
 
 from .._signatures import takes_xp
 from ._base import Loss
+from ._start import deviation
 
 __all__ = ["UserLoss"]
 
@@ -21,7 +22,7 @@ class UserLoss(Loss):
         namespace ``xp`` as a third argument. In classification, targets are +1 and -1.
         Attributes and methods of `Loss` that the object has (``smooth``,
         ``curvature``, ``y_domain``, ``kinds``, ``inverse_link``, ``proba``,
-        ``hessian``, ``start``) are used; without them the loss counts as smooth, of
+        ``hessian``, ``start``, ``unit``) are used; without them the loss counts as smooth, of
         unknown curvature, and usable for both tasks.
 
     Raises
@@ -124,4 +125,7 @@ class UserLoss(Loss):
 
     def unit(self, y, s, xp=np):
         own = getattr(self.loss, "unit", None)
-        return 1.0 if own is None else own(y, s)
+        if own is not None:
+            return own(y, s)
+        # Without a link, eta has the units of the targets.
+        return 1.0 if hasattr(self.loss, "inverse_link") else deviation(y, s, xp)

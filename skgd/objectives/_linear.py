@@ -16,6 +16,7 @@ __all__ = ["LinearObjective", "gradient_difference"]
 # A pass is cut into at most this many ranges of rows, by the shape of the data alone,
 # so that the order in which partial sums are added does not depend on the threads.
 _MOST_PARTS = 8
+_LEAST_SAMPLE = 2**20  # bytes that a sample of the rows may always take
 _SMALLEST_PART = 2**17  # stored entries; below, a thread costs more than it saves
 _EMPTY = {
     np.dtype(np.int32): np.empty(0, dtype=np.int32),
@@ -224,8 +225,15 @@ class LinearObjective:
         if self.loss.curvature is None:
             return gradient_difference(self, theta, v)
         W, b = self.split(v)
-        eta = (self.X @ W.T + b) * (self.loss.curvature * self.s[:, None])
-        out = np.concatenate([np.asarray(eta.T @ self.X).ravel(), eta.sum(axis=0)])
+        out = np.zeros(self.n_params)
+        into, into_b = self.split(out)
+        # In blocks, since NumPy widens a copy of float32 rows for a product with float64.
+        step = max(1, _reference.CHUNK // max(1, self.n_features))
+        for start in range(0, self.n_rows, step):
+            x, s = self.X[start : start + step], self.s[start : start + step]
+            eta = (x @ W.T + b) * (self.loss.curvature * s[:, None])
+            into += np.asarray(eta.T @ x)
+            into_b += eta.sum(axis=0)
         if not self.fit_intercept:
             out[self.n_coef :] = 0.0
         return out
@@ -245,9 +253,13 @@ class LinearObjective:
     def sample(self, most):
         """Return an objective of at most ``most`` rows, evenly spaced, all weighing > 0.
 
-        The same rows for the same data: nothing is drawn.
+        Fewer where they would be more than 3 % of a large X. The same rows for the same data: nothing is drawn.
         """
         rows = self.active()
+        # The sample is a copy: beyond a megabyte it stays within 3 % of X.
+        size = self.n_stored * self.X.dtype.itemsize
+        most = min(most, max(self.n_rows // 32, _LEAST_SAMPLE * self.n_rows // max(size, 1)))
+        most = max(most, 1)
         if len(rows) == self.n_rows <= most:
             return self
         if len(rows) > most:

@@ -80,8 +80,9 @@ class Rule(Component):
         -------
         move : array of shape (n_params,)
             To be multiplied by the rate and subtracted.
-        metric : array of shape (n_params,) or None
-            Factor of the rate in each coordinate, for the prox; None where all are 1.
+        metric : array of shape (n_params,), float or None
+            Factor of the rate in each coordinate, for the prox; None where all are 1, a
+            float where all are equal.
         """
         raise NotImplementedError
 

@@ -23,7 +23,8 @@ class Momentum(Rule):
 
     Notes
     -----
-    Holds one vector.
+    Holds one vector. The metric of the prox is the sum of the weights that gradients have
+    in the move, so that a penalty which is not smooth keeps its strength beside them.
 
     References
     ----------
@@ -45,7 +46,9 @@ class Momentum(Rule):
 
     def update(self, grad, vectors, scalars, t, xp):
         v = vectors[0]
+        part = 1 - self.momentum if self.averaged else 1.0
         v *= self.momentum
-        v += (1 - self.momentum) * grad if self.averaged else grad
+        v += part * grad
+        scalars[0] = self.momentum * scalars[0] + part
         # A copy: a caller that keeps the move would see it change with the memory.
-        return 1 * v, None
+        return 1 * v, float(scalars[0])

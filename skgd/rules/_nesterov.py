@@ -20,7 +20,8 @@ class Nesterov(Rule):
     Notes
     -----
     Holds one vector. ``theta`` is the point looked ahead to, at which the gradient is
-    taken: Nesterov's method in the variables of [2]_.
+    taken: Nesterov's method in the variables of [2]_. The metric of the prox is the sum of
+    the weights that gradients have in the move, as in `Momentum`.
 
     References
     ----------
@@ -44,4 +45,5 @@ class Nesterov(Rule):
         v = vectors[0]
         v *= self.momentum
         v += grad
-        return grad + self.momentum * v, None
+        scalars[0] = self.momentum * scalars[0] + 1.0
+        return grad + self.momentum * v, 1.0 + self.momentum * float(scalars[0])

@@ -8,6 +8,7 @@ _ROWS = 2048
 _STEPS = 64  # a pilot run makes at least this many steps, in whole passes
 _MOST_PASSES = 8
 _FACTOR = 4.0
+_SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be preferred
 _TRIALS = 12
 
 
@@ -15,8 +16,8 @@ def pilot_rate(solver, problem, theta):
     """Return the initial rate with which a short run on few rows gets lowest.
 
     A first guess comes from the curvature of the loss and the size of the rows; from
-    there the rate goes up or down by factors of four as long as F on the sample falls.
-    After Bottou, "Stochastic gradient descent tricks" (2012), section 5.2.
+    there the rate goes up and down by factors of four as long as F on the sample falls
+    further, and the smallest of the good rates is taken. After Bottou, "Stochastic gradient descent tricks" (2012), section 5.2.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def pilot_rate(solver, problem, theta):
 
     Notes
     -----
-    At most 12 runs over at most 2,048 evenly spaced rows. Nothing is drawn from the
+    Up to a dozen runs over at most 2,048 evenly spaced rows. Nothing is drawn from the
     caller's generator, so the pilot leaves the run that follows as it would be.
     """
     sample = type(problem)(problem.objective.sample(_ROWS), problem.penalty, problem.alpha)
@@ -55,19 +56,27 @@ def pilot_rate(solver, problem, theta):
             value = sample.value(state.theta)
         return value if np.isfinite(value) else np.inf
 
-    rate = _guess(solver, objective)
-    best = reached(rate)
-    factor = _FACTOR
-    for trial in range(_TRIALS):
-        value = reached(rate * factor)
-        # A value no lower than the start is no evidence for a rate, however small.
-        if value < best and value < start or (best >= start and factor < 1):
-            rate, best = rate * factor, value
-        elif trial == 0:
-            factor = 1.0 / _FACTOR
-        else:
-            break
-    return float(rate)
+    guess = _guess(solver, objective)
+    found = {guess: start - reached(guess)}  # how far F falls, by rate
+    for factor in (_FACTOR, 1.0 / _FACTOR):
+        rate = guess
+        for _ in range(_TRIALS):
+            best = max(found.values())
+            rate *= factor
+            found[rate] = start - reached(rate)
+            falls = found[rate] > 0
+            # Upwards until F falls less far; downwards also past rates so large that
+            # nothing falls, until a smaller rate is clearly too slow.
+            if factor > 1 and not found[rate] > best:
+                break
+            if factor < 1 and best > 0 and (not falls or found[rate] < _SHARE * best):
+                break
+    best = max(found.values())
+    if not best > 0:  # the start is an optimum: the rate that leads least far away
+        return float(max(found, key=found.get))
+    # The smallest of the good ones: what a short run does not show is the noise in which
+    # a long one ends, and that is proportional to the rate.
+    return float(min(rate for rate, fall in found.items() if fall >= _SHARE * best))
 
 
 def _guess(solver, objective):

@@ -17,6 +17,8 @@ __all__ = ["Stochastic"]
 
 _LEAST_BATCH = 32  # rows a step of a dense problem: calls and updates are then small change
 _MOST_STEPS_SHARE = 16  # a pass has at least this many steps where n allows
+_SPAN = 512, 8192  # rows after which a rate of our own has fallen to 0.6 of what it was
+_CONSTANT = 2**62  # steps: never, for the pilot's short runs
 
 
 class Stochastic(Solver):
@@ -85,6 +87,10 @@ class Stochastic(Solver):
         settings = self.settings
         state = self.blank(theta, math.nan, self.batch_size(problem))
         state.memory["rng"] = rng
+        # The rate falls as rows go by, not as passes do: the noise of a pass over many
+        # rows is that of many passes over few.
+        rows = int(np.clip(problem.objective.n_active, *_SPAN))
+        state.memory["span"] = -(-rows // state.memory["batch_size"])
         if settings.average:
             state.memory["average"] = np.zeros_like(state.theta)
         state.value = problem.value(theta)
@@ -102,7 +108,9 @@ class Stochastic(Solver):
         """Return a state at ``theta`` with an empty memory; draws and averages nothing."""
         state = State(theta.copy())
         state.point = state.theta
-        state.memory.update(eta0=eta0, batch_size=batch_size, average=None, n_averaged=0)
+        state.memory.update(
+            eta0=eta0, batch_size=batch_size, span=_CONSTANT, average=None, n_averaged=0
+        )
         self._clear(state)
         return state
 
@@ -162,7 +170,8 @@ class Stochastic(Solver):
         settings = self.settings
         schedule = settings.schedule
         if schedule is None:
-            schedule = AutoDecay() if isinstance(settings.eta0, str) else Constant()
+            auto = isinstance(settings.eta0, str)
+            schedule = AutoDecay(span=state.memory["span"]) if auto else Constant()
         context = RateContext(
             state.memory["eta0"],
             settings.horizon,
@@ -187,6 +196,8 @@ class Stochastic(Solver):
     def _vector_pass(self, problem, state, order, rates, average_from):
         memory, objective = state.memory, problem.objective
         clip_norm, clip_value = self._clips()
+        # One strength per column where columns have scales of their own, for all outputs.
+        l2 = np.tile(problem.l2, objective.n_outputs) if np.ndim(problem.l2) else problem.l2
         n_averaged = _reference.minibatch_block(
             lambda theta, batch: problem.loss_grad(theta, batch)[1],
             self.rule,
@@ -196,7 +207,7 @@ class Stochastic(Solver):
             state.t,
             objective.batches(memory["batch_size"], order),
             rates,
-            problem.l2 if problem.has_l2 else 0.0,
+            l2 if problem.has_l2 else 0.0,
             problem.prox if problem.has_l1 or problem.custom else None,
             objective.n_coef,
             clip_norm,

@@ -1,0 +1,229 @@
+"""Every kernel again, in NumPy: the oracle in tests and the text to read first.
+
+`full_pass` and `minibatch_block` also run in production, where a loss, a rule, a penalty
+or the home of the rows has no compiled form.
+"""
+
+import numpy as np
+
+__all__ = ["column_moments", "full_pass", "minibatch_block", "row_norms", "sgd_block"]
+
+# Numbers of X that are taken at a time: float32 rows are summed in float64, and a copy of
+# all of X in float64 is more memory than a fit may take.
+CHUNK = 2**17
+
+LARGEST_SLOPE = 1e12
+
+
+def _dense_row(X, i):
+    row = X[[i]].toarray()[0] if hasattr(X, "toarray") else X[i]
+    return np.asarray(row, dtype=np.float64)
+
+
+def full_pass(X, y, s, coef, intercept, loss):
+    r"""Weighted sum of the losses of all rows, and its gradient.
+
+    .. math:: \sum_i s_i \, \ell(y_i, W x_i + b)
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+        Rows. Those of weight 0 add exactly nothing, even where their loss is not finite.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets, as ``loss`` takes them.
+    s : ndarray of shape (n_rows,)
+        Weights.
+    coef : ndarray of shape (n_outputs, n_features)
+        Coefficients ``W``.
+    intercept : ndarray of shape (n_outputs,)
+        Intercepts ``b``.
+    loss : object
+        Has ``value(y, eta, xp)`` and ``gradient(y, eta, xp)``; ``eta`` has shape
+        ``(n_rows,)`` where there is one output and ``y`` is one-dimensional, else
+        ``(n_rows, n_outputs)``.
+
+    Returns
+    -------
+    value : float
+    grad : ndarray of shape (n_outputs * n_features + n_outputs,)
+        ``[dW.ravel(), db]``, not divided by anything.
+    """
+    k, d = coef.shape
+    value, grad = 0.0, np.zeros(k * d + k)
+    step = max(1, CHUNK // max(1, d))
+    for start in range(0, X.shape[0], step):
+        rows = slice(start, start + step)
+        x, y_rows, s_rows = X[rows], y[rows], s[rows]
+        # The difference matters to SciPy, which would widen X at each product.
+        x = x.astype(np.float64, copy=False)
+        eta = x @ coef.T + intercept
+        if k == 1 and y.ndim == 1:
+            eta = eta[:, 0]
+        losses, slopes = loss.value(y_rows, eta, np), loss.gradient(y_rows, eta, np)
+        value += _weigh(s_rows, losses).sum()
+        slopes = _weigh(s_rows, slopes).reshape(len(s_rows), k)
+        grad[: k * d] += (x.T @ slopes).T.ravel()
+        grad[k * d :] += slopes.sum(axis=0)
+    return float(value), grad
+
+
+def _weigh(s, x):
+    """``s * x`` along the rows, exactly zero where ``s`` is."""
+    s = s if x.ndim == 1 else s[:, None]
+    return s * np.where(s == 0, 0.0, x)
+
+
+def minibatch_block(
+    gradient,
+    rule,
+    theta,
+    vectors,
+    scalars,
+    t,
+    batches,
+    rates,
+    l2,
+    prox,
+    n_coef,
+    clip_norm=np.inf,
+    clip_value=np.inf,
+    average=None,
+    average_from=1,
+    n_averaged=0,
+    xp=np,
+):
+    """Steps on batches with any rule, penalty and home of the rows.
+
+    Parameters
+    ----------
+    gradient : callable
+        ``gradient(theta, batch)`` gives the gradient of the loss part, shape
+        ``(n_params,)``, in an array that may be changed.
+    rule : Rule
+        ``rule.update(grad, vectors, scalars, t, xp)`` gives ``(move, metric)``.
+    theta : array of shape (n_params,)
+        The iterate, coefficients first; changed in place.
+    vectors, scalars : arrays
+        Memory of the rule; changed in place.
+    t : int
+        Steps done before.
+    batches : iterable
+        What ``gradient`` takes, one for each step.
+    rates : sequence of float
+        Rate of each step.
+    l2 : float or array of shape (n_coef,)
+        ``l2 * coef`` joins the gradient; with a decoupled rule it shrinks ``theta``.
+    prox : callable or None
+        ``prox(theta, step)`` of the non-smooth part, intercepts left alone; ``step`` is
+        ``rate`` or, for a rule with a metric, ``rate * metric`` of shape (n_params,).
+    n_coef : int
+        Number of coefficients in ``theta``.
+    clip_norm, clip_value : float
+        Bounds on the norm and on each entry of the gradient, the entries first.
+    average : array of shape (n_params,), default=None
+        Mean of the iterates; changed in place.
+    average_from, n_averaged : int
+        First step that counts for the mean; iterates in it so far.
+    xp : namespace
+        Array namespace of ``theta``.
+
+    Returns
+    -------
+    int
+        Iterates in the mean now.
+    """
+    for batch, rate in zip(batches, rates):
+        t += 1
+        grad = gradient(theta, batch)
+        if not rule.decoupled:
+            grad[:n_coef] += l2 * theta[:n_coef]
+        if clip_value < np.inf:
+            grad = xp.clip(grad, -clip_value, clip_value)
+        if clip_norm < np.inf:
+            norm = float(xp.linalg.vector_norm(grad))
+            if norm > clip_norm:
+                grad = grad * (clip_norm / norm)
+        move, metric = rule.update(grad, vectors, scalars, t, xp)
+        new = theta - rate * move
+        if rule.decoupled:
+            new[:n_coef] -= rate * l2 * theta[:n_coef]
+        if prox is not None:
+            new = prox(new, rate if metric is None else rate * metric)
+        theta[:] = new
+        if average is not None and t >= average_from:
+            n_averaged += 1
+            average += (theta - average) / n_averaged
+    return n_averaged
+
+
+def _soft(w, threshold):
+    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0.0)
+
+
+def sgd_block(
+    X,
+    y,
+    s,
+    order,
+    rates,
+    coef,
+    intercept,
+    l2,
+    l1,
+    weight_factor,
+    fit_intercept,
+    slope,
+    average_coef=None,
+    average_intercept=None,
+    t=0,
+    average_from=1,
+    n_averaged=0,
+    metric=None,
+):
+    """Stochastic gradient steps on one row each, nothing late.
+
+    As `skgd._kernels.sgd_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss;
+    ``eta`` has shape ``(n_outputs,)``.
+    """
+    inv2, shift, a, l1m = metric if metric is not None else (1.0, None, None, None)
+    for i, rate in zip(order, rates):
+        t += 1
+        x = _dense_row(X, i)
+        g = slope(y[i], coef @ x + intercept) if s[i] != 0 else np.zeros(len(intercept))
+        g = np.clip(weight_factor * s[i] * g, -LARGEST_SLOPE, LARGEST_SLOPE)
+        if metric is None:
+            coef *= max(0.0, 1.0 - rate * l2)
+            coef -= rate * np.outer(g, x)
+            coef[:] = _soft(coef, rate * l1)
+            intercept -= rate * g if fit_intercept else 0.0
+        else:
+            center = intercept + (coef @ shift if shift is not None else 0.0)
+            coef -= rate * np.outer(g, (x - shift if shift is not None else x) * inv2)
+            still = a * rate == 0
+            pull = np.where(still, rate, -np.expm1(-a * rate) / np.where(still, 1.0, a))
+            coef[:] = _soft(coef * np.exp(-a * rate), l1m * pull)
+            if fit_intercept:
+                center = center - rate * g
+                intercept[:] = center - (coef @ shift if shift is not None else 0.0)
+        if average_coef is not None and t >= average_from:
+            n_averaged += 1
+            average_coef += (coef - average_coef) / n_averaged
+            average_intercept += (intercept - average_intercept) / n_averaged
+    return n_averaged
+
+
+def column_moments(X, s):
+    """Weighted mean, variance and extremes of the columns, over rows of positive weight.
+
+    As `skgd._kernels.column_moments`, with two readings instead of one.
+    """
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)[s > 0]
+    s = s[s > 0] / s[s > 0].sum()
+    mean = s @ X
+    return mean, s @ (X - mean) ** 2, X.min(axis=0), X.max(axis=0)
+
+
+def row_norms(X, shift=0.0, inv_scale=1.0):
+    """Squared Euclidean norms of the rows of ``(X - shift) * inv_scale``."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    return (((X - shift) * inv_scale) ** 2).sum(axis=1)
