@@ -157,7 +157,7 @@ _CLASSIFIER = {
     "example": """>>> from sklearn.datasets import load_breast_cancer
     >>> from skgd import GDClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> GDClassifier(alpha=1e-2).fit(X, y).score(X, y) > 0.97
+    >>> GDClassifier().fit(X, y).score(X, y) > 0.97
     True""",
 }
 

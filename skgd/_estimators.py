@@ -41,7 +41,7 @@ def _gives_probabilities(est):
     loss = est.loss
     if isinstance(loss, str) and loss in ("log_loss", "modified_huber"):
         return True
-    if getattr(loss, "has_proba", False):
+    if getattr(loss, "has_proba", callable(getattr(loss, "proba", None))):
         return True
     raise AttributeError(
         f"loss={est.loss!r} gives no probabilities; 'log_loss' and 'modified_huber' do. Wrap "
@@ -72,6 +72,8 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
     def _fit_all(self, X, y, coef_init, intercept_init, sample_weight, validation):
         with unchanged_on_error(self):
             plan = read(self, self._kind, "fit")
+            if self.scoring is not None and self.scoring != "loss":
+                self._scorer()
             start = self._start(coef_init, intercept_init)
             given = X, y, sample_weight
             data = self._rows(X, y, sample_weight, plan.loss, reset=True)
@@ -244,8 +246,6 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
             _refuse_for_streams(self)
             first = not hasattr(self, "coef_")
             data = self._rows(X, y, sample_weight, plan.loss, reset=first)
-            held = np.atleast_2d(self.coef_.shape if first is False else (0,))
-            del held
             if not first and np.size(self.intercept_) != data.targets.n_outputs:
                 raise ValueError(
                     f"y has {data.targets.n_outputs} targets, but {type(self).__name__} has "

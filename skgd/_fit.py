@@ -106,14 +106,14 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         theta = objective.zeros()
     else:
         theta = null
-    zero_value = objective.zero_loss_sum() / objective.mass
+    zero_value = problem.value(objective.from_user(objective.zeros()))
 
     state = plan.solver.init(problem, theta, rng)
     reference = _reference_violation(plan, problem, null, theta, state)
     watch = _Watch(est, plan, problem, state, zero_value, reference, validation, metadata)
     with watch.bridge:
         result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
-    _finish(est, plan, problem, result, watch)
+        _finish(est, plan, problem, result, watch)  # the last hook shows a fitted model
     _warn(est, plan, result, watch)
     return result.interrupt
 

@@ -59,7 +59,8 @@ class Saved:
             same
             and (self.inv_scale is None) == (objective.inv_scale is None)
             and bool(plan.settings.average) == (self.user_average is not None)
-            and np.array_equal(self.coef, _dense(est.coef_))
+            # ``sparsify`` turns a vector into a matrix of one row.
+            and np.array_equal(self.coef.ravel(), _dense(est.coef_).ravel())
             and np.array_equal(self.intercept, est.intercept_)
         )
 
@@ -152,7 +153,7 @@ def _refresh(plan, problem, state, settled):
 def _guarded_step(est, plan, problem, state):
     """Step; where F on the new rows explodes, step again from before with a smaller rate."""
     objective = problem.objective
-    zero = objective.zero_loss_sum() / objective.mass
+    zero = problem.value(objective.from_user(objective.zeros()))
     before, first_scale = copy.deepcopy(state), state.rate_scale
     tried = plan.solver.step(problem, state)
     # F of the perceptron is least at zero: there only what is not finite has exploded.

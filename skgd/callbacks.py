@@ -79,8 +79,14 @@ class DivergenceGuard:
 class Violation:
     """Stops when the violation of the optimality conditions is small enough.
 
-    ``tol`` is a fraction of ``reference``, the violation at zero coefficients with the
-    best intercept. ``stalled`` tells whether the solver can lower F any further.
+    Parameters
+    ----------
+    tol : float
+        Largest violation at which to stop, as a fraction of ``reference``.
+    reference : float
+        The violation at zero coefficients with the best intercept.
+    stalled : callable
+        Tells, without arguments, whether the solver can lower F no further.
     """
 
     def __init__(self, tol, reference, stalled):
@@ -111,7 +117,15 @@ class _Progress:
 
 
 class NoImprovement:
-    """Stops when F has not improved by ``tol``, relative, for ``patience`` iterations."""
+    """Stops when F has not improved for some iterations.
+
+    Parameters
+    ----------
+    tol : float
+        Part of its best value by which F must fall to count as improved. At least 0.
+    patience : int
+        Iterations without improvement after which the run ends. At least 1.
+    """
 
     def __init__(self, tol, patience):
         self.progress = _Progress(tol, patience)
@@ -126,6 +140,17 @@ class Plateau:
     The rule of scikit-learn's ``learning_rate="adaptive"``: the rate is divided by
     ``factor`` until it is below 1e-6 (here: of the initial rate, or of 1 if that is less),
     then the run ends.
+
+    Parameters
+    ----------
+    tol : float
+        Part of its best value by which F must fall to count as improved. At least 0.
+    patience : int
+        Iterations without improvement after which the rate is divided. At least 1.
+    factor : float
+        What the rate is divided by. Above 1.
+    watch : callable, default=None
+        Gives, without arguments, the number to watch in place of F; less is better.
     """
 
     def __init__(self, tol, patience, factor, watch=None):
@@ -198,7 +223,13 @@ class History:
 
 
 class Printer:
-    """Prints one line an iteration: pass, F, violation, rate, seconds."""
+    """Prints one line an iteration: pass, F, violation, rate, seconds.
+
+    Parameters
+    ----------
+    name : str
+        Stands at the beginning of each line.
+    """
 
     def __init__(self, name):
         self.name = name

@@ -84,7 +84,7 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_a_hundredth():
     assert rates[26] == pytest.approx((4 + 0.01) / 2 * ETA0)
 
 
-@pytest.mark.parametrize("schedule", [Linear(0.2), Cosine(0.2), OneCycle()], ids=repr)
+@pytest.mark.parametrize("schedule", [Linear(0.2), Cosine(0.2), OneCycle()], ids=lambda s: type(s).__name__)
 def test_after_the_horizon_the_last_rate_stays(schedule):
     rates = curve(schedule, 3 * T)
     assert_array_equal(rates[T:], rates[T])
@@ -161,7 +161,7 @@ def test_optimal_without_a_penalty_is_refused(alpha):
 ALL = [cls() for cls in SCHEDULES.values()] + [UserSchedule(reciprocal), AutoDecay()]
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=repr)
+@pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
 def test_rates_of_a_pass_are_float64_and_not_negative(schedule):
     for k, t in ((0, 0), (3, 21), (T, 7 * T), (10 * T, 70 * T)):
         rates = schedule.rates(k, t, 7, context())
@@ -171,7 +171,7 @@ def test_rates_of_a_pass_are_float64_and_not_negative(schedule):
         assert np.isfinite(rates).all()
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=repr)
+@pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
 def test_a_pass_in_two_calls_has_the_same_rates(schedule):
     # Pure in its arguments: the order of calls does not matter.
     whole = schedule.rates(2, 10, 6, context())
@@ -180,7 +180,7 @@ def test_a_pass_in_two_calls_has_the_same_rates(schedule):
     assert_array_equal(np.concatenate([first, later]), whole)
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=repr)
+@pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
 def test_warmup_rises_step_by_step_and_then_leaves_the_rates_alone(schedule):
     warm = clone(schedule).set_params(warmup=2.5)
     warm.check()
@@ -190,7 +190,7 @@ def test_warmup_rises_step_by_step_and_then_leaves_the_rates_alone(schedule):
         assert_allclose(warm.rates(k, 4 * k, 4, context()), share * plain, rtol=1e-14)
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=repr)
+@pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
 def test_schedules_clone_and_pickle(schedule):
     expected = schedule.rates(1, 5, 5, context())
     for copy in (clone(schedule), pickle.loads(pickle.dumps(schedule))):

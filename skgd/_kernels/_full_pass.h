@@ -19,7 +19,7 @@ static int full_pass_run(const rows_t *rows, const loss_t *loss, idx_t start, id
                          double *value, double *grad)
 {
     const idx_t size = block_rows(rows, FULL_PASS_BYTES);
-    double *work = malloc((size_t)size * (4 * (size_t)k + 2) * sizeof(double));
+    double *work = malloc((size_t)size * (4 * (size_t)k + 3) * sizeof(double));
     if (work == NULL) return -1;
     *value = DISPATCH(full_pass, rows, rows, loss, start, stop, k, coef, intercept, grad,
                       size, work);

@@ -7,7 +7,7 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
 {
     double *y = work, *eta = y + size * k, *slope = eta + size * k;
     double *value = slope + size * k, *s = value + size * k;
-    idx_t *ids = (idx_t *)(s + size);
+    idx_t *ids = (idx_t *)(s + size), *next = ids + size;
     const idx_t per_row = loss->joint ? 1 : k;
     double total = 0.0;
 
@@ -25,7 +25,9 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
         if (!grad) continue;
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
-        T(accumulate)(rows, ids, n, k, slope, grad);
+        const idx_t rest = stop - first - n, n_next = rest < size ? rest : size;
+        for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
+        T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) grad[k * rows->d + j] += slope[r * k + j];
     }

@@ -13,13 +13,12 @@ static void T(batch_sums)(const rows_t *rows, const loss_t *loss, const minibatc
         const idx_t n = at + size < stop ? size : stop - at;
         const idx_t *ids = a->order + at;
         /* Rows of the next batch count too: they will be wanted just as soon. */
-        idx_t ahead = at + n, ahead_stop = ahead + size < a->m ? ahead + size : a->m;
-        for (; ahead < ahead_stop; ahead++) {
-            const idx_t i = a->order[ahead];
-            PREFETCH(rows->y + i * rows->y_width);
-            PREFETCH(rows->s + i);
-            T(prefetch_row)(rows, i);
-            if (ahead + size < a->m) T(prefetch_start)(rows, a->order[ahead + size]);
+        const idx_t *next = ids + n;
+        const idx_t rest = a->m - at - n, n_next = rest < size ? rest : size;
+        for (idx_t r = 0; r < n_next; r++) {
+            PREFETCH(rows->y + next[r] * rows->y_width);
+            PREFETCH(rows->s + next[r]);
+            T(prefetch_start)(rows, next[r]);
         }
         take_targets(rows, ids, n, k, loss->joint, y, s);
         T(margins)(rows, ids, n, k, coef, intercept, eta);
@@ -27,7 +26,7 @@ static void T(batch_sums)(const rows_t *rows, const loss_t *loss, const minibatc
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++)
                 slope[r * k + j] = weigh(a->weight_factor * s[r], slope[r * k + j]);
-        T(accumulate)(rows, ids, n, k, slope, grad);
+        T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) grad[k * d + j] += slope[r * k + j];
     }

@@ -76,14 +76,14 @@ static void T(norms)(const rows_t *rows, const double *shift, const double *inv_
 
 #define CHUNK 256 /* rows after which the sums move to the mean so far */
 
-/* first and second += sums about m of rows start..stop-1, four rows for one reading of the
-   sums; returns their mass. */
-INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop,
-                            const double *RESTRICT m, double *RESTRICT first,
-                            double *RESTRICT second, double *RESTRICT low,
-                            double *RESTRICT high)
+
+/* Sums about m of rows start..stop-1 and columns left..right-1, four rows for one reading of
+   the sums; returns the mass of the rows. */
+INLINE double T(tile_sums)(const rows_t *rows, idx_t start, idx_t stop, idx_t left, idx_t right,
+                           const double *RESTRICT m, double *RESTRICT first,
+                           double *RESTRICT second, double *RESTRICT low,
+                           double *RESTRICT high)
 {
-    const idx_t d = rows->d;
     const REAL *RESTRICT x[4];
     double s[4] = {0.0, 0.0, 0.0, 0.0}, mass = 0.0;
     int held = 0;
@@ -92,7 +92,7 @@ INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop,
             if (!(rows->s[i] > 0.0)) continue;
             mass += rows->s[i];
             s[held] = rows->s[i];
-            x[held++] = (const REAL *)rows->data + i * d;
+            x[held++] = (const REAL *)rows->data + i * rows->d;
             if (held < 4) continue;
         }
         /* The last group is filled up with a row of its own, at weight 0. */
@@ -100,7 +100,7 @@ INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop,
         const REAL *RESTRICT x0 = x[0], *RESTRICT x1 = x[1];
         const REAL *RESTRICT x2 = x[2], *RESTRICT x3 = x[3];
         const double s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
-        SIMD for (idx_t c = 0; c < d; c++) {
+        SIMD for (idx_t c = left; c < right; c++) {
             const double v0 = (double)x0[c], v1 = (double)x1[c];
             const double v2 = (double)x2[c], v3 = (double)x3[c];
             const double z0 = v0 - m[c], z1 = v1 - m[c], z2 = v2 - m[c], z3 = v3 - m[c];
@@ -118,6 +118,20 @@ INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop,
     return mass;
 }
 
+/* Sets first and second to the sums about m of rows start..stop-1; returns their mass. */
+INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop, const double *m,
+                            double *first, double *second, double *low, double *high)
+{
+    double mass = 0.0;
+    memset(first, 0, (size_t)rows->d * sizeof(double));
+    memset(second, 0, (size_t)rows->d * sizeof(double));
+    for (idx_t left = 0; left < rows->d; left += TILE) {
+        const idx_t right = left + TILE < rows->d ? left + TILE : rows->d;
+        mass = T(tile_sums)(rows, start, stop, left, right, m, first, second, low, high);
+    }
+    return mass;
+}
+
 static void T(moments)(const rows_t *rows, double mass, double count,
                               const double *shift0, double *mean, double *var, double *low,
                               double *high, column_t *work)
@@ -130,13 +144,11 @@ static void T(moments)(const rows_t *rows, double mass, double count,
     memcpy(mean, shift0, (size_t)d * sizeof(double));
     for (idx_t start = 0; start < rows->n_rows; start += CHUNK) {
         const idx_t stop = start + CHUNK < rows->n_rows ? start + CHUNK : rows->n_rows;
-        memset(first, 0, (size_t)d * 2 * sizeof(double));
         double chunk = T(chunk_sums)(rows, start, stop, mean, first, second, low, high);
         if (!(chunk > 0.0)) continue;
         if (done == 0.0) {
             /* Whatever shift0 was, the first rows are summed about their own mean. */
             SIMD for (idx_t c = 0; c < d; c++) m[c] += first[c] / chunk;
-            memset(first, 0, (size_t)d * 2 * sizeof(double));
             T(chunk_sums)(rows, start, stop, mean, first, second, low, high);
         }
         done += chunk;

@@ -36,10 +36,12 @@ INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
         row = nnz / rows->n_rows * (rows->real + rows->width);
     }
     idx_t n = bytes / (row + 1);
-    n = n < 8 ? 8 : n;
+    n = n < 4 ? 4 : n;
     return n > 256 ? 256 : n / 4 * 4;
 }
 
+/* Columns between two bursts of prefetches. */
+#define TILE 128
 #define PREFETCH_BYTES 1024 /* of one row; the machine's own prefetcher takes over */
 
 INLINE void prefetch_range(const char *p, idx_t bytes)

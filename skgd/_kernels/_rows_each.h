@@ -47,12 +47,13 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
     }
 }
 
-/* sums (k, d) += slope.T @ rows */
+/* sums (k, d) += slope.T @ rows; meanwhile the rows next (n_next) are prefetched. */
 INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
-                          const double *slope, double *sums)
+                          const double *slope, double *sums, const idx_t *next, idx_t n_next)
 {
     for (idx_t r = 0; r < n; r++) {
         ROW(ids[r]);
+        if (r < n_next) T(prefetch_row)(rows, next[r]);
         for (idx_t j = 0; j < k; j++) {
             const double g = slope[r * k + j];
             double *out = sums + j * rows->d;
@@ -246,9 +247,13 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
     }
 }
 
-/* sums (k, d) += slope.T @ rows, four rows at a time: a quarter of the writes. */
+
+
+
+/* sums (k, d) += slope.T @ rows, four rows at a time: a quarter of the writes. Meanwhile the
+   rows next (n_next) are prefetched: memory would be idle here, as these rows are in cache. */
 INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
-                          const double *slope, double *sums)
+                          const double *slope, double *sums, const idx_t *next, idx_t n_next)
 {
     const idx_t d = rows->d;
     const REAL *data = (const REAL *)rows->data;
@@ -260,9 +265,15 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
             const REAL *RESTRICT x2 = data + ids[r + 2] * d, *RESTRICT x3 = data + ids[r + 3] * d;
             const double g0 = slope[r * k + j], g1 = slope[(r + 1) * k + j];
             const double g2 = slope[(r + 2) * k + j], g3 = slope[(r + 3) * k + j];
-            SIMD for (idx_t c = 0; c < d; c++)
-                out[c] += (g0 * (double)x0[c] + g1 * (double)x1[c])
-                          + (g2 * (double)x2[c] + g3 * (double)x3[c]);
+            for (idx_t left = 0; left < d; left += TILE) {
+                const idx_t right = left + TILE < d ? left + TILE : d;
+                for (idx_t q = r; j == 0 && q < r + 4 && q < n_next; q++)
+                    prefetch_range((const char *)(data + next[q] * d + left),
+                                   (right - left) * (idx_t)sizeof(REAL));
+                SIMD for (idx_t c = left; c < right; c++)
+                    out[c] += (g0 * (double)x0[c] + g1 * (double)x1[c])
+                              + (g2 * (double)x2[c] + g3 * (double)x3[c]);
+            }
         }
         for (; r < n; r++) {
             const REAL *RESTRICT x0 = data + ids[r] * d;

@@ -5,7 +5,9 @@
 #include "_rows.h"
 #include "_vmath.h"
 
-#define AHEAD 8          /* rows between a prefetch and its use */
+#ifndef AHEAD
+#define AHEAD 8
+#endif
 #define LARGEST_SLOPE 1e12
 
 typedef struct {

@@ -4,7 +4,7 @@ INLINE void T(prefetch_step)(const rows_t *rows, const steps_t *a, idx_t step)
 {
     if (step + AHEAD < a->m) {
         const idx_t i = a->order[step + AHEAD];
-        T(prefetch_row)(rows, i);
+        if (SPARSE || rows->d <= TILE) T(prefetch_row)(rows, i);
         PREFETCH(rows->y + i * rows->y_width);
         PREFETCH(rows->s + i);
     }
@@ -78,7 +78,16 @@ INLINE void T(fold)(T(late_t) *late, const steps_t *a, idx_t d, double settled_s
 static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 {
     const idx_t d = rows->d, k = a->k;
-    const int metric = a->inv2 != NULL, lazy = metric || a->l1 > 0.0;
+    const int metric = a->inv2 != NULL;
+    int lazy = a->l1 > 0.0, pulls = lazy;
+    if (metric) {
+        lazy = pulls = 0;
+        for (idx_t c = 0; c < d && !pulls; c++) {
+            lazy |= a->a[c] != 0.0;
+            pulls = a->l1m[c] != 0.0;
+        }
+        lazy |= pulls;
+    }
     const idx_t averaged_before = a->n_averaged;
     idx_t longest = 0;
     for (idx_t n = 0; n < a->m; n++) {
@@ -87,7 +96,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     }
     const size_t n_sum = a->average_coef ? (size_t)(k * d) : 0;
     const size_t n_late = lazy ? (size_t)d * (n_sum ? 2 : 1) : 0;
-    double *work = calloc(n_sum + n_late + 2 * (size_t)longest + 3 * (size_t)k + 1,
+    double *work = calloc(n_sum + n_late + 4 * (size_t)longest + 3 * (size_t)k + 1,
                           sizeof(double));
     if (work == NULL) return -1;
     T(late_t) late = {a->coef, NULL, NULL, NULL, 1.0, 0.0, 0.0};
@@ -96,7 +105,8 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     if (lazy) { late.seen = free_part; free_part += d; }
     if (lazy && n_sum) { late.marked = free_part; free_part += d; }
     double *RESTRICT decay = free_part, *RESTRICT pull = decay + longest;
-    double *eta = pull + longest, *g = eta + k, *y = g + k;
+    double *RESTRICT l1m = pull + longest, *RESTRICT held = l1m + longest;
+    double *eta = held + longest, *g = eta + k, *y = g + k;
 
     for (idx_t n = 0; n < a->m; n++) {
         const idx_t i = a->order[n];
@@ -107,24 +117,45 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         const double rate = a->rates[n];
         T(prefetch_step)(rows, a, n);
 
-        if (metric) {
-            SIMD for (idx_t p = 0; p < length; p++) {
-                const idx_t c = col[p];
-                pull[p] = a->l1m[c] * flow(a->a[c], late.clock - late.seen[c], &decay[p]);
-            }
-        } else if (lazy) {
-            for (idx_t p = 0; p < length; p++) {
-                decay[p] = 1.0;
-                pull[p] = late.clock - late.seen[col[p]];
-            }
-        }
         if (lazy) {
-            for (idx_t p = 0; p < length; p++) {
-                const idx_t c = col[p];
-                for (idx_t j = 0; j < k; j++)
-                    T(settle)(&late, j * d + c, c, decay[p], pull[p]);
-                late.seen[c] = late.clock;
-                if (late.sum) late.marked[c] = late.weight;
+            /* What the row's coordinates missed, all at once: pull holds the times first. */
+            double *RESTRICT seen = late.seen, *RESTRICT u = late.u;
+            const double clock = late.clock;
+            for (idx_t p = 0; p < length; p++) pull[p] = clock - seen[col[p]];
+            if (metric && !pulls) {
+                for (idx_t p = 0; p < length; p++) decay[p] = a->a[col[p]];
+                SIMD for (idx_t p = 0; p < length; p++) {
+                    decay[p] = vexp_neg(-decay[p] * pull[p]);
+                    pull[p] = 0.0;
+                }
+            } else if (metric) {
+                for (idx_t p = 0; p < length; p++) {
+                    decay[p] = a->a[col[p]];
+                    l1m[p] = a->l1m[col[p]];
+                }
+                SIMD for (idx_t p = 0; p < length; p++)
+                    pull[p] = l1m[p] * flow(decay[p], pull[p], &decay[p]);
+            } else {
+                SIMD for (idx_t p = 0; p < length; p++) decay[p] = 1.0;
+            }
+            if (late.sum || k > 1) {
+                for (idx_t p = 0; p < length; p++) {
+                    const idx_t c = col[p];
+                    /* Stored twice in this row: the first time settled it. */
+                    if (seen[c] == clock && (!late.sum || late.marked[c] == late.weight))
+                        continue;
+                    for (idx_t j = 0; j < k; j++)
+                        T(settle)(&late, j * d + c, c, decay[p], pull[p]);
+                    seen[c] = clock;
+                    if (late.sum) late.marked[c] = late.weight;
+                }
+            } else {
+                for (idx_t p = 0; p < length; p++) held[p] = u[col[p]];
+                SIMD for (idx_t p = 0; p < length; p++) held[p] = soft(held[p], decay[p], pull[p]);
+                for (idx_t p = 0; p < length; p++) {
+                    u[col[p]] = held[p];
+                    seen[col[p]] = clock;
+                }
             }
         }
         for (idx_t j = 0; j < k; j++)
@@ -176,33 +207,39 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 #else
 
 /* One coefficient vector's step: shrink, move, threshold or flow, then its average. */
-INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w, idx_t d,
-                        double rate, double g, const double *RESTRICT decay,
-                        const double *RESTRICT pull)
+INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w,
+                        idx_t left, idx_t right, double rate, double g,
+                        const double *RESTRICT decay, const double *RESTRICT pull)
 {
     const double move = rate * g;
     if (a->inv2) {
         const double *RESTRICT h = a->inv2, *RESTRICT m = a->shift;
-        if (m && decay)
-            SIMD for (idx_t c = 0; c < d; c++)
+        if (m && decay && !pull)
+            SIMD for (idx_t c = left; c < right; c++)
+                w[c] = (w[c] - move * ((double)x[c] - m[c]) * h[c]) * decay[c];
+        else if (m && decay)
+            SIMD for (idx_t c = left; c < right; c++)
                 w[c] = soft(w[c] - move * ((double)x[c] - m[c]) * h[c], decay[c], pull[c]);
         else if (m)
-            SIMD for (idx_t c = 0; c < d; c++) w[c] -= move * ((double)x[c] - m[c]) * h[c];
+            SIMD for (idx_t c = left; c < right; c++) w[c] -= move * ((double)x[c] - m[c]) * h[c];
+        else if (decay && !pull)
+            SIMD for (idx_t c = left; c < right; c++)
+                w[c] = (w[c] - move * (double)x[c] * h[c]) * decay[c];
         else if (decay)
-            SIMD for (idx_t c = 0; c < d; c++)
+            SIMD for (idx_t c = left; c < right; c++)
                 w[c] = soft(w[c] - move * (double)x[c] * h[c], decay[c], pull[c]);
         else
-            SIMD for (idx_t c = 0; c < d; c++) w[c] -= move * (double)x[c] * h[c];
+            SIMD for (idx_t c = left; c < right; c++) w[c] -= move * (double)x[c] * h[c];
         return;
     }
     double shrink = 1.0 - rate * a->l2;
     shrink = shrink > 0.0 ? shrink : 0.0;
     if (a->l1 > 0.0) {
         const double threshold = rate * a->l1;
-        SIMD for (idx_t c = 0; c < d; c++)
+        SIMD for (idx_t c = left; c < right; c++)
             w[c] = soft(shrink * w[c] - move * (double)x[c], 1.0, threshold);
     } else {
-        SIMD for (idx_t c = 0; c < d; c++) w[c] = shrink * w[c] - move * (double)x[c];
+        SIMD for (idx_t c = left; c < right; c++) w[c] = shrink * w[c] - move * (double)x[c];
     }
 }
 
@@ -210,9 +247,11 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 {
     const idx_t d = rows->d, k = a->k;
     const double *RESTRICT m = a->shift;
-    int flows = 0;
-    if (a->inv2)
-        for (idx_t c = 0; c < d; c++) flows |= a->a[c] != 0.0 || a->l1m[c] != 0.0;
+    int flows = 0, pulls = 0;
+    for (idx_t c = 0; a->inv2 && c < d; c++) {
+        flows |= a->a[c] != 0.0 || a->l1m[c] != 0.0;
+        pulls |= a->l1m[c] != 0.0;
+    }
     double *work = malloc((2 * (size_t)d + 3 * (size_t)k + 1) * sizeof(double));
     if (work == NULL) return -1;
     double *RESTRICT decay = work, *RESTRICT pull = work + d;
@@ -242,7 +281,16 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             last_rate = rate;
         }
         for (idx_t j = 0; j < k; j++) {
-            T(move_row)(a, x, a->coef + j * d, d, rate, g[j], flows ? decay : NULL, pull);
+            const REAL *next = n + 1 < a->m ? (const REAL *)rows->data + a->order[n + 1] * d : NULL;
+            for (idx_t left = 0; left < d; left += TILE) {
+                const idx_t right = left + TILE < d ? left + TILE : d;
+                /* Memory is idle here: fetch as much of the next row, where it is long. */
+                if (next && j == 0 && d > TILE)
+                    prefetch_range((const char *)(next + left),
+                                   (right - left) * (idx_t)sizeof(REAL));
+                T(move_row)(a, x, a->coef + j * d, left, right, rate, g[j], flows ? decay : NULL,
+                            pulls ? pull : NULL);
+            }
             if (a->fit_intercept) a->intercept[j] -= rate * g[j];
         }
         if (a->average_coef && a->t + n + 1 >= a->average_from) {

@@ -35,4 +35,5 @@ class Gamma(LogLinkLoss):
         return 1 - y * exp(-eta, xp)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         return y * exp(-eta, xp)

@@ -62,5 +62,6 @@ class Huber(RegressionLoss):
         return xp.clip(eta - y, -self.epsilon, self.epsilon)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         one = xp.ones_like(eta)
         return xp.where(xp.abs(eta - y) <= self.epsilon, one, 0 * one)

@@ -58,6 +58,7 @@ class LogCosh(RegressionLoss):
         return self.delta * xp.tanh((eta - y) / self.delta)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         # 4 e / (1 + e)^2 keeps the tail that 1 - tanh^2 rounds to zero.
         e = xp.exp(-2 * xp.abs(eta - y) / self.delta)
         return 4 * e / (1 + e) ** 2

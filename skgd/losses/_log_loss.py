@@ -51,6 +51,7 @@ class LogLoss(MarginLoss):
         return -y * _sigmoid(-y * eta, xp)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         e = xp.exp(-xp.abs(y * eta))
         return e / (1 + e) ** 2
 

@@ -51,6 +51,7 @@ class ModifiedHuber(MarginLoss):
         return -2 * y * xp.clip(1 - y * eta, 0, 2)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where((y * eta < 1) & (y * eta >= -1), two, 0 * two)
 

@@ -75,6 +75,7 @@ class OneVsRest(Loss):
         return self.loss.gradient(self._targets(y, eta, xp), eta, xp)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         return self.loss.hessian(self._targets(y, eta, xp), eta, xp)
 
     def inverse_link(self, eta, xp):

@@ -39,4 +39,5 @@ class Poisson(LogLinkLoss):
         return exp(eta, xp) - y
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         return exp(eta, xp)

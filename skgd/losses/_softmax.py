@@ -53,6 +53,7 @@ class Softmax(Loss):
         return xp.where(is_class(y, eta, xp), p - 1, p)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         p = self.proba(eta, xp)
         return p * (1 - p)
 

@@ -48,5 +48,6 @@ class SquaredEpsilonInsensitive(RegressionLoss):
         return 2 * xp.sign(r) * xp.clip(xp.abs(r) - self.epsilon, 0, None)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where(xp.abs(eta - y) > self.epsilon, two, 0 * two)

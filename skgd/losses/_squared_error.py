@@ -35,6 +35,7 @@ class SquaredError(RegressionLoss):
         return eta - y
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         return xp.ones_like(eta)
 
     def _start(self, y, s, xp):

@@ -34,6 +34,7 @@ class SquaredHinge(MarginLoss):
         return -2 * y * xp.clip(1 - y * eta, 0, None)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where(y * eta < 1, two, 0 * two)
 

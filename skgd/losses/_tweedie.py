@@ -91,6 +91,7 @@ class Tweedie(LogLinkLoss):
             return exp((2 - p) * eta, xp) - self._pull(y, eta, xp)
 
     def hessian(self, y, eta, xp):
+        """Return the second derivative of `value` in ``eta``, of its shape."""
         p = self.power
         if p == 1 or p == 2:
             return (Poisson if p == 1 else Gamma)().hessian(y, eta, xp)

@@ -208,19 +208,22 @@ class LinearObjective:
         W, b = self.split(theta)
         return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
 
-    def zero_loss_sum(self, intercept=None):
-        """Return the sum of ``s_i * loss_i`` at zero coefficients, without reading X."""
-        b = np.zeros(self.n_outputs) if intercept is None else intercept
-        X = np.zeros((self.n_rows, 0))
-        W = np.zeros((self.n_outputs, 0))
-        return _reference.full_pass(X, self.y, self.s, W, b, self.loss)[0]
-
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.
 
         With a loss of bounded curvature ``c`` this is ``sum_i s_i c x_i (x_i @ v)``; for
         the others the difference of two gradients at ``theta``, so it asks nothing of
         the loss but a gradient. Costs one or two passes.
+
+        Parameters
+        ----------
+        theta, v : ndarray of shape (n_params,)
+            Point and direction.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            Not divided by the mass.
         """
         if self.loss.curvature is None:
             return gradient_difference(self, theta, v)
@@ -253,7 +256,18 @@ class LinearObjective:
     def sample(self, most):
         """Return an objective of at most ``most`` rows, evenly spaced, all weighing > 0.
 
-        Fewer where they would be more than 3 % of a large X. The same rows for the same data: nothing is drawn.
+        Fewer where they would be more than 3 % of a large X. The same rows for the same
+        data: nothing is drawn.
+
+        Parameters
+        ----------
+        most : int
+            Number of rows, at least 1.
+
+        Returns
+        -------
+        LinearObjective
+            This one where it has no more rows than that.
         """
         rows = self.active()
         # The sample is a copy: beyond a megabyte it stays within 3 % of X.
@@ -280,6 +294,11 @@ class LinearObjective:
         """Return mean, variance, minimum and maximum of each column, weighted.
 
         One reading of X. Rows of weight zero do not count; implicit zeros do.
+
+        Returns
+        -------
+        mean, var, low, high : ndarray of shape (n_features,)
+            In float64 whatever the type of the rows.
         """
         rows = self._rows if self._rows is not None else self._make_rows()
         return _kernels.column_moments(rows, self._provisional_mean())

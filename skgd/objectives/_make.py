@@ -14,6 +14,16 @@ def check_sparse(X):
 
     SciPy does not look, and a kernel that trusts them would read past the end of the
     coefficients.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        Dense rows pass unseen.
+
+    Raises
+    ------
+    ValueError
+        Says what does not fit: column numbers, or where rows start.
     """
     if not sp.issparse(X):
         return
@@ -30,17 +40,70 @@ def check_sparse(X):
 
 
 def linear_predictor(X, coef, intercept):
-    """Return ``X @ coef.T + intercept``, an ndarray whatever the storage of either."""
+    """Return ``X @ coef.T + intercept``, dense whatever the storage of either.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_rows, n_features)
+        Rows.
+    coef : ndarray or sparse matrix of shape (n_outputs, n_features) or (n_features,)
+        Coefficients.
+    intercept : ndarray of shape (n_outputs,)
+        Intercepts.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs) or (n_rows,)
+        As ``coef`` has rows or is a vector.
+    """
     eta = X @ coef.T
     return np.asarray(eta.toarray() if sp.issparse(eta) else eta) + intercept
 
 
 def make_objective(X, y, s, loss, **options):
-    """Return the objective of validated rows; ``options`` as for `LinearObjective`."""
+    """Return the objective of validated rows.
+
+    Parameters
+    ----------
+    X : ndarray (C order) or CSR matrix of shape (n_rows, n_features)
+        float32 or float64; read, never copied.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        float64 targets, as the loss reads them.
+    s : ndarray of shape (n_rows,)
+        float64 weights, not negative.
+    loss : Loss
+        Value and slope of one row.
+    **options
+        As for `LinearObjective`.
+
+    Returns
+    -------
+    LinearObjective
+        In the user's variables.
+    """
     return LinearObjective(X, y, s, loss, **options)
 
 
 def make_scaled(objective, moments, l2, *, stochastic, uniform):
-    """Return ``objective`` in centred and scaled variables that suit the solver."""
+    """Return an objective in centred and scaled variables that suit the solver.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In the user's variables.
+    moments : Moments
+        Of its columns.
+    l2 : float
+        Strength of the l2 penalty.
+    stochastic : bool
+        Whether the solver sees few rows a step.
+    uniform : bool
+        Whether all columns share one scale, as penalties that are not separable need.
+
+    Returns
+    -------
+    ScaledObjective
+        The same function of other variables.
+    """
     shift, scale = scaling(objective, moments, l2, stochastic=stochastic, uniform=uniform)
     return ScaledObjective(objective, shift, scale, moments)

@@ -16,10 +16,20 @@ _FEW_ROWS = 32
 
 @dataclass
 class Moments:
-    """Mean, variance and range of columns, which later rows can be added to."""
+    """Mean, variance and range of columns, which later rows can be added to.
+
+    Parameters
+    ----------
+    mass : float
+        Sum of the weights of the rows.
+    mean, var : ndarray of shape (n_features,)
+        Weighted mean and variance.
+    low, high : ndarray of shape (n_features,)
+        Least and largest entry of the rows with a positive weight.
+    """
 
     mass: float
-    mean: np.ndarray  # (n_features,)
+    mean: np.ndarray
     var: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -33,6 +43,16 @@ class Moments:
         """Return the moments of these rows and ``more`` together (Chan et al. 1983).
 
         Rows seen before leave mean and variance as they are, to the last bit.
+
+        Parameters
+        ----------
+        more : Moments
+            Of other rows, with the same columns.
+
+        Returns
+        -------
+        Moments
+            Of all of them.
         """
         mass = self.mass + more.mass
         share, gap = more.mass / mass, more.mean - self.mean
@@ -117,7 +137,7 @@ class ScaledObjective:
         self.inv_scale = 1.0 / scale
         for name in (
             "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
-            "sparse n_stored y s zeros split zero_loss_sum active batches memory pointwise"
+            "sparse n_stored y s zeros split active batches memory pointwise"
         ).split():
             setattr(self, name, getattr(inner, name))
 

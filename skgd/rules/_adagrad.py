@@ -30,6 +30,9 @@ class AdaGrad(Rule):
     name = "adagrad"
     n_vectors = 1
     adaptive = True
+    # The metric falls with the square root of the steps by itself. Together with 0.75 the
+    # rates would have a finite sum, and the run would end short of the optimum.
+    auto_power = 0.25
     _kernel = ("adagrad", ("epsilon",))
 
     def __init__(self, epsilon=1e-10):

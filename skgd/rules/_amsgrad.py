@@ -38,6 +38,9 @@ class AMSGrad(AdamFamily):
 
     name = "amsgrad"
     n_vectors = 3
+    # The metric falls by itself while its largest second moment grows from zero, which
+    # takes 1 / (1 - beta_2) steps.
+    auto_power = 0.25
     _kernel = ("amsgrad", ("beta_1", "beta_2", "epsilon"))
 
     def update(self, grad, vectors, scalars, t, xp):

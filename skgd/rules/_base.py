@@ -25,6 +25,8 @@ class Rule(Component):
     decoupled : bool
         Whether the solver leaves the l2 term out of the gradient and shrinks the
         coefficients by the factor ``1 - rate * alpha * l2`` beside the move.
+    auto_power : float
+        Power of the number of steps with which ``learning_rate="auto"`` lets the rate fall.
 
     Notes
     -----
@@ -36,6 +38,7 @@ class Rule(Component):
     n_vectors = 0
     adaptive = False
     decoupled = False
+    auto_power = 0.75
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 

@@ -86,7 +86,8 @@ class Stochastic(Solver):
         """
         settings = self.settings
         state = self.blank(theta, math.nan, self.batch_size(problem))
-        state.memory["rng"] = rng
+        # Drawn from the caller's generator, and many times faster than it at permutations.
+        state.memory["rng"] = np.random.default_rng(rng.randint(2**31 - 1))
         # The rate falls as rows go by, not as passes do: the noise of a pass over many
         # rows is that of many passes over few.
         rows = int(np.clip(problem.objective.n_active, *_SPAN))
@@ -171,7 +172,7 @@ class Stochastic(Solver):
         schedule = settings.schedule
         if schedule is None:
             auto = isinstance(settings.eta0, str)
-            schedule = AutoDecay(span=state.memory["span"]) if auto else Constant()
+            schedule = AutoDecay(self.rule.auto_power, state.memory["span"]) if auto else Constant()
         context = RateContext(
             state.memory["eta0"],
             settings.horizon,

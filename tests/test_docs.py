@@ -1,0 +1,43 @@
+"""What docstrings and the guide show is what happens."""
+
+import doctest
+import pkgutil
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import skgd
+
+PROJECT = Path(skgd.__file__).resolve().parent.parent
+MODULES = sorted(["skgd", *(m.name for m in pkgutil.walk_packages(skgd.__path__, "skgd."))])
+PAGES = sorted([*PROJECT.joinpath("docs").rglob("*.md"), PROJECT / "README.md"])
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    result = doctest.testmod(import_module(name), optionflags=OPTIONS)
+    assert result.failed == 0
+
+
+def test_there_are_examples_in_docstrings():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = {t.name for m in MODULES for t in finder.find(import_module(m)) if t.examples}
+    assert {"skgd._estimators.GDClassifier", "skgd._estimators.GDRegressor"} <= found
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(PROJECT).as_posix())
+def test_code_in_the_guide_compiles(path):
+    for code in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S):
+        if ">>>" not in code:
+            compile(code, str(path), "exec")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(PROJECT).as_posix())
+def test_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if not re.match(r"\w+:", target):
+            assert (path.parent / target).exists(), target

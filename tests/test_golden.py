@@ -1,0 +1,24 @@
+"""The defaults run as they did when their traces were last written down."""
+
+import json
+
+import pytest
+from make_golden import GOLDEN, estimators, trace
+from numpy.testing import assert_allclose
+
+CASES = {name: (est, kind) for name, est, kind in estimators()}
+
+
+def test_every_case_has_a_trace_and_every_trace_a_case():
+    assert {p.stem for p in GOLDEN.glob("*.json")} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_trace_is_the_golden_one(name):
+    # If the change is meant: python tests/make_golden.py. The tolerance is that of
+    # processors and of libraries, which round differently.
+    golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    found = trace(*CASES[name])
+    assert found.keys() == golden.keys()
+    for key, numbers in golden.items():
+        assert_allclose(found[key], numbers, rtol=1e-6, atol=1e-10, err_msg=key)
