@@ -35,8 +35,10 @@ def unchanged_on_error(est):
     try:
         yield
     except BaseException:
-        vars(est).clear()
+        # First what was there: a second interrupt then loses nothing.
         vars(est).update(before)
+        for name in set(vars(est)) - set(before):
+            delattr(est, name)
         raise
 
 

@@ -231,11 +231,13 @@ def _finish(est, plan, problem, result, watch):
         state.violation = problem.violation(state.point, grad)
 
     vars(est).update(coefficients(objective, state.point, objective.dtype, est))
-    est.n_iter_, est.t_ = result.n_iter, state.t + 1
     est.history_ = watch.history.arrays()
+    # What was recorded, lest an interrupt between a step and its record make the two differ.
+    est.n_iter_, est.t_ = len(watch.history.rows), state.t + 1
     if validation is not None:
-        scores = np.array(validation.scores, dtype=float)
-        est.history_["validation_score"] = scores[: len(est.history_["value"])]
+        scores = np.full(est.n_iter_, np.nan)  # an interrupt may come before the last score
+        scores[: len(validation.scores)] = validation.scores
+        est.history_["validation_score"] = scores
     est.loss_curve_ = est.history_["value"].copy()
     est.solver_ = plan.found
     est.stop_reason_ = result.reason

@@ -50,19 +50,26 @@ class DivergenceGuard:
         self.bound = bound + 0.5 * abs(bound) + 1e-300
         self.blame = blame
         self.restarts = 0
-        self._factor = 0.1
+        # Scales of the rate: the one in force, and the smallest that diverged.
+        self._scale, self._bad, self._factor = 1.0, np.inf, 0.1
         self._finite = np.isfinite(value)
 
     def __call__(self, event):
         if np.isfinite(event.value) and event.value <= self.bound:
-            self._factor = 0.1
             if event.value < self.value or not self._finite:
                 self.theta, self.value, self._finite = event.theta.copy(), event.value, True
-            return None
+            self._factor = 0.1
+            if self._scale * 100.0 > self._bad or not np.isfinite(self._bad):
+                return None
+            # The search below left a rate that is needlessly small: climb back, step by step.
+            self._scale *= 10.0
+            return Rescale(10.0)
         self.restarts += 1
         factor = self._factor
         # A rate 1e12 too large is found in a few passes, not in twelve.
         self._factor = max(factor**2, 1e-12)
+        self._bad = self._scale
+        self._scale *= factor
         if self.restarts == 1 and self.blame is not None:
             warnings.warn(
                 f"The rate is too large for these data: with {self.blame} (rate "
@@ -210,16 +217,19 @@ class Validation:
 class History:
     """Keeps what happened, one entry per iteration."""
 
+    names = ("value", "violation", "rate", "seconds")
+
     def __init__(self):
-        self.columns = {"value": [], "violation": [], "rate": [], "seconds": []}
+        self.rows = []
 
     def __call__(self, event):
-        for name, column in self.columns.items():
-            column.append(getattr(event, name))
+        # In one go: an interrupt leaves no half of an entry.
+        self.rows.append([getattr(event, name) for name in self.names])
 
     def arrays(self):
         """Return a dict of equally long arrays."""
-        return {name: np.array(column, dtype=float) for name, column in self.columns.items()}
+        table = np.array(self.rows, dtype=float).reshape(len(self.rows), len(self.names))
+        return {name: table[:, j].copy() for j, name in enumerate(self.names)}
 
 
 class Printer:

@@ -335,7 +335,8 @@ def test_an_interrupted_fit_keeps_the_best_point_and_raises_again(X, y, solver, 
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, y, X_val=X, y_val=y)
     assert (est.stop_reason_, est.n_iter_, est.converged_) == ("interrupted", 4, False)
-    assert {len(column) for column in est.history_.values()} <= {3, 4}
+    assert {len(column) for column in est.history_.values()} == {4}
+    assert_array_equal(est.history_["validation_score"], [0, 0, 0, np.nan])
     reached = F(X, y, est.coef_, est.intercept_, loss="squared_error", alpha=0.1)
     assert_allclose(reached, est.loss_curve_.min(), rtol=1e-12)
     if solver != "gd":

@@ -432,7 +432,9 @@ def test_a_users_rule_schedule_and_function_are_followed(X, y):
     assert_allclose(by_function.coef_, by_number.coef_, rtol=1e-12)
 
 
-@pytest.mark.parametrize("est", [GDRegressor(Cubic()), GDRegressor(penalty=NonNegative())], ids=["loss", "penalty"])
+@pytest.mark.parametrize(
+    "est", [GDRegressor(Cubic()), GDRegressor(penalty=NonNegative())], ids=["loss", "penalty"]
+)
 def test_a_model_with_a_users_parts_is_cloned_and_pickled(X, y, est):
     est = clone(est).set_params(solver="adam", max_iter=3, random_state=0).fit(X, y)
     loaded = pickle.loads(pickle.dumps(est))

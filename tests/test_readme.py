@@ -39,10 +39,3 @@ def test_readme_has_one_command_to_run_and_one_to_test():
 def test_ci_runs_the_test_command_of_the_readme():
     command = blocks(ROOT / "README.md", "bash")[1].strip()
     assert command in (ROOT / ".ci" / "run").read_text()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(page):
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-    missing = [target for target in targets if not (page.parent / target).exists()]
-    assert not missing

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier, GDRegressor
 
@@ -147,6 +149,19 @@ def test_csr_does_the_same_updates(X, labels, index):
 def test_csr_and_its_intercept_do_the_same_updates_as_dense_rows(X, labels):
     ours, theirs = classifiers(loss="log_loss", learning_rate="invscaling")
     assert_same(ours.fit(sp.csr_array(X), labels), theirs.fit(X, labels))
+
+
+# TODO: decide between guard and parity. With "optimal" at the default alpha F after the first
+# pass is a few to a few hundred times F at zero, by design; the guard then restarts the run
+# with a tenth of the rate, and the updates are no longer theirs.
+@pytest.mark.xfail(strict=True, reason="the guard takes the large first rates for divergence")
+@pytest.mark.filterwarnings("ignore:The rate is too large")
+@pytest.mark.parametrize("loss", ["hinge", "log_loss", "modified_huber"])
+def test_optimal_rate_at_the_default_alpha_does_the_same_updates(loss):
+    X, labels = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    ours, theirs = classifiers(loss=loss, learning_rate="optimal", alpha=1e-4)
+    assert_same(ours.fit(X, labels), theirs.fit(X, labels))
 
 
 # ---- elastic net ----
@@ -299,6 +314,7 @@ def test_every_constructor_argument_is_known(ours, theirs):
 @pytest.mark.parametrize(
     "ours, theirs", [(GDClassifier, SGDClassifier), (GDRegressor, SGDRegressor)]
 )
+@pytest.mark.filterwarnings("ignore:The rate is too large")
 def test_their_defaults_can_be_fitted(X, labels, ours, theirs):
     params = theirs().get_params() | {"verbose": 0}
     params.pop("max_iter")

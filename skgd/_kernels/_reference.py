@@ -179,12 +179,17 @@ def sgd_block(
     average_from=1,
     n_averaged=0,
     metric=None,
+    received=None,
 ):
     """Stochastic gradient steps on one row each, nothing late.
 
     As `skgd._kernels.sgd_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss;
-    ``eta`` has shape ``(n_outputs,)``.
+    ``eta`` has shape ``(n_outputs,)``. The l1 part is the cumulative penalty of Tsuruoka
+    et al. (2009): what a coefficient could have received (``received[-1]``, times ``l1m``
+    with a metric) against what it has, so that noise does not lift it from zero.
     """
+    if received is not None:
+        q = received[:-1].reshape(coef.shape)
     inv2, shift, a, l1m = metric if metric is not None else (1.0, None, None, None)
     for i, rate in zip(order, rates):
         t += 1
@@ -194,14 +199,26 @@ def sgd_block(
         if metric is None:
             coef *= max(0.0, 1.0 - rate * l2)
             coef -= rate * np.outer(g, x)
-            coef[:] = _soft(coef, rate * l1)
+            if received is not None:
+                received[-1] += rate * l1
+                coef[:] = _cumulative(coef, q, received[-1])
             intercept -= rate * g if fit_intercept else 0.0
         else:
             center = intercept + (coef @ shift if shift is not None else 0.0)
             coef -= rate * np.outer(g, (x - shift if shift is not None else x) * inv2)
+            e = np.exp(-a * rate)
             still = a * rate == 0
-            pull = np.where(still, rate, -np.expm1(-a * rate) / np.where(still, 1.0, a))
-            coef[:] = _soft(coef * np.exp(-a * rate), l1m * pull)
+            pull = l1m * np.where(still, rate, -np.expm1(-a * rate) / np.where(still, 1.0, a))
+            if received is None:
+                coef *= e
+            else:
+                due = received[-1] * l1m
+                received[-1] += rate
+                coef[:] = _cumulative(coef, q, due)
+                sign, reach = np.sign(coef), np.abs(coef) * e
+                share = np.minimum(1.0, np.divide(reach, pull, where=pull > 0, out=0.0 * reach))
+                q -= sign * share * rate * l1m
+                coef[:] = sign * np.maximum(reach - pull, 0.0)
             if fit_intercept:
                 center = center - rate * g
                 intercept[:] = center - (coef @ shift if shift is not None else 0.0)
@@ -210,6 +227,13 @@ def sgd_block(
             average_coef += (coef - average_coef) / n_averaged
             average_intercept += (intercept - average_intercept) / n_averaged
     return n_averaged
+
+
+def _cumulative(coef, received, due):
+    sign = np.sign(coef)
+    left = sign * np.maximum(np.abs(coef) - (due + sign * received), 0.0)
+    received += left - coef
+    return left
 
 
 def column_moments(X, s):

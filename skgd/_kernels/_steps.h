@@ -27,6 +27,8 @@ typedef struct {
     const double *shift;        /* IN  (d,)  centre of the columns, or NULL; dense only */
     const double *a;            /* IN  (d,)  l2 decay per unit of rate */
     const double *l1m;          /* IN  (d,)  l1 pull per unit of rate */
+    double *received;           /* INOUT  (k, d)  l1 penalty received, or NULL without l1 */
+    double due;                 /* INOUT  what could have been received, over l1m */
 } steps_t;
 
 /* g (k,) = the weighted slopes of a row, bounded as in scikit-learn. */

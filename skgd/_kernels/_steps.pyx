@@ -27,6 +27,8 @@ cdef extern from "_steps.h" nogil:
         const double* shift
         const double* a
         const double* l1m
+        double* received
+        double due
     int steps_run(const rows_t*, const loss_t*, steps_t*)
 
 
@@ -47,6 +49,7 @@ def sgd_block(
     Py_ssize_t average_from=1,
     Py_ssize_t n_averaged=0,
     metric=None,
+    double[::1] received=None,
 ):
     r"""Stochastic gradient steps on one row each.
 
@@ -56,7 +59,12 @@ def sgd_block(
     .. math::
 
         w \leftarrow \mathrm{soft}(\max(0, 1 - \gamma\, l_2) w - \gamma g x_i,\;
-                     \gamma\, l_1), \qquad b \leftarrow b - \gamma g .
+                     u + \mathrm{sign}(w) q), \qquad b \leftarrow b - \gamma g ,
+
+    where :math:`u = \sum \gamma l_1` is the l1 penalty that every coefficient could have
+    received by now, and :math:`q` what each has received, with its sign [1]_. While a
+    coefficient stays off zero this is the threshold :math:`\gamma l_1`; one that noise
+    lifts from zero first owes what it did not receive there.
 
     With a metric, on centred rows :math:`z = x_i - m` and with
     :math:`c = b + m \cdot w`,
@@ -67,7 +75,7 @@ def sgd_block(
         c \leftarrow c - \gamma g ,
 
     where the flow follows :math:`dw/dS = -a_j w - l_j \,\mathrm{sign}(w)` for the time
-    :math:`\gamma`, and stops at zero.
+    :math:`\gamma`, and stops at zero; what is owed from before is taken first.
 
     Parameters
     ----------
@@ -100,6 +108,9 @@ def sgd_block(
     metric : tuple (inv2, shift, a, l1m), default=None
         Preconditioner ``p``, centres ``m`` (or None; must be None for CSR), decay and pull
         per unit of rate; each of shape (n_features,), float64.
+    received : array of shape (n_outputs * n_features + 1,), float64, default=None
+        :math:`q`, and last :math:`u` (with a metric the sum of rates); changed in place,
+        zeros at the start of a run. Needed where there is an l1 part.
 
     Returns
     -------
@@ -116,8 +127,14 @@ def sgd_block(
     A step costs one reading of the row and, for dense rows, one pass over the
     coefficients. For CSR everything that does not touch the row is late: shrinking is a
     running scale; thresholds and flows are applied when a coordinate is next used, and
-    late equals eager. Averages over late coordinates are exact without l1 and metric;
+    late equals eager (with l1 and l2 together, what a coefficient received when it vanished
+    between two touches is exact to first order in ``rate * l2``). Averages over late coordinates are exact without l1 and metric;
     with either, a coefficient is taken to run on a straight line between two touches.
+
+    References
+    ----------
+    .. [1] Y. Tsuruoka, J. Tsujii, S. Ananiadou (2009). "Stochastic gradient descent
+       training for L1-regularized log-linear models with cumulative penalty". ACL.
     """
     cdef View view = View(rows)
     cdef idx_t k = coef.shape[0], d = view.c.d
@@ -149,6 +166,11 @@ def sgd_block(
             if not fit_intercept:
                 raise ValueError("shift must be None without an intercept.")
             args.shift = &shift[0] if d else NULL
+    pulls = l1 > 0 if metric is None else bool(d) and max(l1m) > 0
+    if pulls and received is None:
+        raise ValueError("An l1 part needs received, zeros at the start of a run.")
+    if received is not None:
+        check_length("received", received.shape[0], k * d + 1)
     if order.shape[0] == 0 or k == 0:
         return n_averaged
 
@@ -162,9 +184,14 @@ def sgd_block(
         # Without features the intercept is still averaged.
         args.average_coef = &average_coef[0, 0] if d else args.intercept
         args.average_intercept = &average_intercept[0]
+    args.received, args.due = NULL, 0.0
+    if pulls:
+        args.received, args.due = &received[0], received[k * d]
     args.t, args.average_from, args.n_averaged = t, average_from, n_averaged
     with nogil:
         status = steps_run(&view.c, &pointwise.c, &args)
     if status:
         raise MemoryError()
+    if pulls:
+        received[k * d] = args.due
     return args.n_averaged

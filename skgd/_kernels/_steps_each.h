@@ -20,6 +20,10 @@ INLINE void T(prefetch_step)(const rows_t *rows, const steps_t *a, idx_t step)
    scale is 1 and clock the sum of rates; the flow over a sum of times is the flow over
    each in turn. So late equals eager.
 
+   The l1 penalty is cumulative (Tsuruoka et al. 2009): a coefficient that noise lifts from
+   zero first owes what it did not receive there. One that has stayed off zero owes nothing
+   from before its last touch, so what is late is only the penalty since then.
+
    The average wants sum_t scale_t u_t. Where nothing pulls (not lazy) u is constant
    between touches, and weight = sum_t scale_t is all that is needed: exact. Else u runs
    from its value after the last touch to the settled one, taken as a straight line. */
@@ -29,21 +33,40 @@ typedef struct {
     double *sum;       /* (k, d)  of the averaged coefficients, or NULL */
     double *marked;    /* (d,)  weight at the last touch, where lazy */
     double scale, clock, weight;
+    double *received;  /* (k, d)  l1 penalty received, signed; NULL without l1 */
+    const double *l1m; /* (d,)  or NULL, which is all ones */
+    double due;        /* over l1m: what could have been received */
 } T(late_t);
 
 /* Brings output j of column c up to date. */
 INLINE void T(settle)(T(late_t) *late, idx_t at, idx_t c, double decay, double pull)
 {
     const double before = late->u[at], after = soft(before, decay, pull);
+    const double reach = fabs(before) * decay;
+    const double part = after == 0.0 && pull > 0.0 && reach < pull ? reach / pull : 1.0;
     late->u[at] = after;
+    if (late->received && before != 0.0) {
+        const double sign = copysign(1.0, before);
+        const double due = late->due * (late->l1m ? late->l1m[c] : 1.0);
+        late->received[at] -= sign * part * (due + sign * late->received[at]);
+    }
     if (late->sum) {
         const double span = late->weight - late->marked[c];
-        const double reach = fabs(before) * decay;
-        const double part = after == 0.0 && pull > 0.0 && reach < pull ? reach / pull : 1.0;
         double line = 0.5 * (before + after) * span * part + 0.5 * (after - before) * late->scale;
         /* One record after a coefficient vanished must not count against it. */
         late->sum[at] += line * before > 0.0 && span > 0.0 ? line : 0.0;
     }
+}
+
+/* Takes from a coefficient that has just moved what it owes from before this step. */
+INLINE void T(collect)(T(late_t) *late, idx_t at, idx_t c)
+{
+    const double u = late->u[at], sign = copysign(1.0, u);
+    const double due = late->due * (late->l1m ? late->l1m[c] : 1.0);
+    const double owed = due + sign * late->received[at], size = fabs(u) * late->scale;
+    if (!(owed > 0.0)) return;
+    late->received[at] -= sign * (owed < size ? owed : size);
+    late->u[at] = owed < size ? sign * (size - owed) / late->scale : 0.0;
 }
 
 INLINE void T(settle_all)(T(late_t) *late, const steps_t *a, idx_t d)
@@ -99,7 +122,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     double *work = calloc(n_sum + n_late + 4 * (size_t)longest + 3 * (size_t)k + 1,
                           sizeof(double));
     if (work == NULL) return -1;
-    T(late_t) late = {a->coef, NULL, NULL, NULL, 1.0, 0.0, 0.0};
+    T(late_t) late = {a->coef, NULL, NULL, NULL, 1.0, 0.0, 0.0, a->received, a->l1m, a->due};
     double *free_part = work;
     if (n_sum) { late.sum = free_part; free_part += n_sum; }
     if (lazy) { late.seen = free_part; free_part += d; }
@@ -138,7 +161,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             } else {
                 SIMD for (idx_t p = 0; p < length; p++) decay[p] = 1.0;
             }
-            if (late.sum || k > 1) {
+            if (late.sum || late.received || k > 1) {
                 for (idx_t p = 0; p < length; p++) {
                     const idx_t c = col[p];
                     /* Stored twice in this row: the first time settled it. */
@@ -178,12 +201,15 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             } else {
                 for (idx_t p = 0; p < length; p++) u[col[p]] -= move * (double)x[p];
             }
+            for (idx_t p = 0; late.received && p < length; p++)
+                T(collect)(&late, j * d + col[p], col[p]);
             if (late.sum && !lazy && late.weight > 0.0)
                 for (idx_t p = 0; p < length; p++)
                     late.sum[j * d + col[p]] += late.weight * (move * (double)x[p]);
         }
         if (metric) late.clock += rate;
         else if (lazy) late.clock += rate * a->l1 / late.scale;
+        late.due += metric ? rate : rate * a->l1;
 
         if (a->average_coef && a->t + n + 1 >= a->average_from) {
             a->n_averaged += 1;
@@ -195,6 +221,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     }
 
     T(fold)(&late, a, d, late.scale);
+    a->due = late.due;
     if (late.sum && a->n_averaged > averaged_before) {
         const double all = (double)a->n_averaged, old = (double)averaged_before / all;
         for (idx_t i = 0; i < k * d; i++)
@@ -206,52 +233,59 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 
 #else
 
-/* One coefficient vector's step: shrink, move, threshold or flow, then its average. */
+/* The same with an l1 part. A coefficient first pays what it owes from before, then the
+   penalty of this step (flow or threshold); what it received is kept with its sign. */
+INLINE void T(move_l1)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w,
+                       double *RESTRICT received, idx_t d, double rate, double g,
+                       const double *RESTRICT decay, const double *RESTRICT pull)
+{
+    const double *RESTRICT h = a->inv2, *RESTRICT m = a->shift, *RESTRICT l1m = a->l1m;
+    const double move = rate * g, due = a->due, shrink = 1.0 - rate * a->l2;
+    const double step = h ? rate : rate * a->l1, keep = shrink > 0.0 ? shrink : 0.0;
+    SIMD for (idx_t c = 0; c < d; c++) {
+        const double z = (double)x[c] - (m ? m[c] : 0.0);
+        const double v = h ? w[c] - move * z * h[c] : keep * w[c] - move * z;
+        const double each = h ? l1m[c] : 1.0, e = h ? decay[c] : 1.0, over = h ? pull[c] : step;
+        const double sign = v < 0.0 ? -1.0 : 1.0, size = fabs(v);
+        const double owed = due * each + sign * received[c];
+        const double rest = size - (owed > 0.0 ? owed : 0.0), paid = rest > 0.0 ? rest : 0.0;
+        const double last = paid * e - over, part = paid * e / (over > 1e-300 ? over : 1e-300);
+        received[c] -= sign * (size - paid + step * each * (part < 1.0 ? part : 1.0));
+        w[c] = last > 0.0 ? sign * last : 0.0;
+    }
+}
+
+/* One coefficient vector's step without l1: shrink or decay, and move. */
 INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w,
                         idx_t left, idx_t right, double rate, double g,
-                        const double *RESTRICT decay, const double *RESTRICT pull)
+                        const double *RESTRICT decay)
 {
     const double move = rate * g;
     if (a->inv2) {
         const double *RESTRICT h = a->inv2, *RESTRICT m = a->shift;
-        if (m && decay && !pull)
+        if (m && decay)
             SIMD for (idx_t c = left; c < right; c++)
                 w[c] = (w[c] - move * ((double)x[c] - m[c]) * h[c]) * decay[c];
-        else if (m && decay)
-            SIMD for (idx_t c = left; c < right; c++)
-                w[c] = soft(w[c] - move * ((double)x[c] - m[c]) * h[c], decay[c], pull[c]);
         else if (m)
             SIMD for (idx_t c = left; c < right; c++) w[c] -= move * ((double)x[c] - m[c]) * h[c];
-        else if (decay && !pull)
-            SIMD for (idx_t c = left; c < right; c++)
-                w[c] = (w[c] - move * (double)x[c] * h[c]) * decay[c];
         else if (decay)
             SIMD for (idx_t c = left; c < right; c++)
-                w[c] = soft(w[c] - move * (double)x[c] * h[c], decay[c], pull[c]);
+                w[c] = (w[c] - move * (double)x[c] * h[c]) * decay[c];
         else
             SIMD for (idx_t c = left; c < right; c++) w[c] -= move * (double)x[c] * h[c];
         return;
     }
     double shrink = 1.0 - rate * a->l2;
     shrink = shrink > 0.0 ? shrink : 0.0;
-    if (a->l1 > 0.0) {
-        const double threshold = rate * a->l1;
-        SIMD for (idx_t c = left; c < right; c++)
-            w[c] = soft(shrink * w[c] - move * (double)x[c], 1.0, threshold);
-    } else {
-        SIMD for (idx_t c = left; c < right; c++) w[c] = shrink * w[c] - move * (double)x[c];
-    }
+    SIMD for (idx_t c = left; c < right; c++) w[c] = shrink * w[c] - move * (double)x[c];
 }
 
 static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 {
     const idx_t d = rows->d, k = a->k;
     const double *RESTRICT m = a->shift;
-    int flows = 0, pulls = 0;
-    for (idx_t c = 0; a->inv2 && c < d; c++) {
-        flows |= a->a[c] != 0.0 || a->l1m[c] != 0.0;
-        pulls |= a->l1m[c] != 0.0;
-    }
+    int flows = 0;
+    for (idx_t c = 0; a->inv2 && c < d; c++) flows |= a->a[c] != 0.0 || a->received;
     double *work = malloc((2 * (size_t)d + 3 * (size_t)k + 1) * sizeof(double));
     if (work == NULL) return -1;
     double *RESTRICT decay = work, *RESTRICT pull = work + d;
@@ -281,18 +315,25 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             last_rate = rate;
         }
         for (idx_t j = 0; j < k; j++) {
-            const REAL *next = n + 1 < a->m ? (const REAL *)rows->data + a->order[n + 1] * d : NULL;
-            for (idx_t left = 0; left < d; left += TILE) {
-                const idx_t right = left + TILE < d ? left + TILE : d;
-                /* Memory is idle here: fetch as much of the next row, where it is long. */
-                if (next && j == 0 && d > TILE)
-                    prefetch_range((const char *)(next + left),
-                                   (right - left) * (idx_t)sizeof(REAL));
-                T(move_row)(a, x, a->coef + j * d, left, right, rate, g[j], flows ? decay : NULL,
-                            pulls ? pull : NULL);
+            double *w = a->coef + j * d;
+            if (a->received) {
+                T(move_l1)(a, x, w, a->received + j * d, d, rate, g[j], decay, pull);
+            } else if (d <= TILE) {
+                T(move_row)(a, x, w, 0, d, rate, g[j], flows ? decay : NULL);
+            } else {
+                const REAL *next = (const REAL *)rows->data + a->order[n + (n + 1 < a->m)] * d;
+                for (idx_t left = 0; left < d; left += TILE) {
+                    const idx_t right = left + TILE < d ? left + TILE : d;
+                    /* Memory is idle here: fetch as much of the next row. */
+                    if (j == 0)
+                        prefetch_range((const char *)(next + left),
+                                       (right - left) * (idx_t)sizeof(REAL));
+                    T(move_row)(a, x, w, left, right, rate, g[j], flows ? decay : NULL);
+                }
             }
             if (a->fit_intercept) a->intercept[j] -= rate * g[j];
         }
+        a->due += a->inv2 ? rate : rate * a->l1;
         if (a->average_coef && a->t + n + 1 >= a->average_from) {
             a->n_averaged += 1;
             const double part = 1.0 / (double)a->n_averaged;

@@ -116,6 +116,7 @@ class Stochastic(Solver):
         return state
 
     def _clear(self, state):
+        state.memory.pop("received", None)
         state.memory["vectors"], state.memory["scalars"] = self.rule.init(state.theta, np)
 
     def batch_size(self, problem):
@@ -260,6 +261,9 @@ class Stochastic(Solver):
             strengths = np.broadcast_to(problem.l2, d), np.broadcast_to(problem.l1 * inv, d)
             metric = (inv * inv, objective.shift, *(a.astype(float) for a in strengths))
             l2 = l1 = 0.0
+        if problem.has_l1:
+            # What of the l1 penalty each coefficient has received, and all could have.
+            received = memory.setdefault("received", np.zeros(objective.n_coef + 1))
         W, b = objective.split(theta)
         mean = (None, None) if average is None else objective.split(average)
         memory["n_averaged"] = _kernels.sgd_block(
@@ -278,6 +282,7 @@ class Stochastic(Solver):
             average_from,
             memory["n_averaged"],
             metric,
+            received if problem.has_l1 else None,
         )
         state.theta[:] = objective.from_user(theta)
         if average is not None:
