@@ -7,10 +7,12 @@ import numpy as np
 
 from ._problem import Problem
 from .objectives import Moments, make_objective, make_scaled
+from .schedules import Optimal
 
 __all__ = [
     "Data",
     "coefficients",
+    "divergence_bound",
     "given_start",
     "make_problem",
     "null_point",
@@ -69,6 +71,20 @@ def scaled_problem(problem, plan, moments=None):
         uniform=problem.custom and not problem.penalty.separable,
     )
     return Problem(objective, problem.penalty, problem.alpha)
+
+
+def divergence_bound(plan, objective, *values):
+    """Return the F above which a run has diverged, from F where it began and at zero.
+
+    Half as much again; for ``learning_rate="optimal"`` a thousand times, since its first
+    rates are large by design and later ones make good what they did. F of the perceptron
+    can only rise from zero, where it is least: there no bound but infinity.
+    """
+    if objective.loss.least_at_zero:
+        return np.finfo(float).max
+    worst = max((v for v in values if np.isfinite(v)), default=0.0)
+    more = 1e3 if isinstance(plan.schedule, Optimal) else 0.5
+    return worst + more * abs(worst) + 1e-300
 
 
 def null_point(problem):

@@ -1,4 +1,4 @@
-"""What losses, penalties, rules, schedules and solvers share, and how a string becomes one of them."""
+"""What losses, penalties, rules, schedules and solvers share, and how a name becomes one."""
 
 import difflib
 

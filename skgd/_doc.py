@@ -139,8 +139,8 @@ _CLASSIFIER = {
     "loss": "log_loss",
     "losses": (
         '``"log_loss"`` (softmax beyond two classes), ``"hinge"``,\n'
-        '        ``"squared_hinge"``, ``"modified_huber"``, ``"perceptron"``, and the regression losses\n'
-        "        on targets of +1 and -1, one-vs-rest beyond two classes."
+        '        ``"squared_hinge"``, ``"modified_huber"``, ``"perceptron"``, and the regression\n'
+        "        losses on targets of +1 and -1, one-vs-rest beyond two classes."
     ),
     "power_t": "0.5",
     "class_weight": """

@@ -78,9 +78,7 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             given = X, y, sample_weight
             data = self._rows(X, y, sample_weight, plan.loss, reset=True)
             validation = self._validation_rows(*validation)
-            interrupt = _fit.fit(
-                self, plan, data, validation=validation, metadata=given, **start
-            )
+            interrupt = _fit.fit(self, plan, data, validation=validation, metadata=given, **start)
         if interrupt is not None:
             raise interrupt
         return self

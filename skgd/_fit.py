@@ -8,7 +8,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from ._build import Data, coefficients, given_start, make_problem, null_point, scaled_problem
+from ._build import (
+    Data,
+    coefficients,
+    divergence_bound,
+    given_start,
+    make_problem,
+    null_point,
+    scaled_problem,
+)
 from ._compat import callbacks_of
 from ._driver import run
 from ._stream import Saved
@@ -134,9 +142,7 @@ class _Watch:
         blame = None
         if not isinstance(est.eta0, str) or (plan.schedule and plan.schedule.absolute):
             blame = f"learning_rate={est.learning_rate!r}, eta0={est.eta0!r}"
-        bound = max((v for v in (state.value, zero_value) if np.isfinite(v)), default=0.0)
-        if objective.loss.least_at_zero:
-            bound = np.inf  # F of the perceptron can only rise from zero
+        bound = divergence_bound(plan, objective, state.value, zero_value)
         self.guard = DivergenceGuard(state.point, state.value, bound, blame)
         self.history = History()
         self.callbacks = [self.guard, self.history]
@@ -225,6 +231,13 @@ def _finish(est, plan, problem, result, watch):
             move(guard.theta)
     # F of a user's own loss may be least anywhere, but never above that of zeros either.
     if not state.value <= watch.zero_value and not objective.loss.least_at_zero:
+        warnings.warn(
+            f"F at the best point reached ({state.value:.6g}) is above F at zero coefficients "
+            f"({watch.zero_value:.6g}), so the model returned is zero. Raise max_iter, or "
+            "leave out coef_init and intercept_init.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
         move(objective.from_user(objective.zeros()))
     if np.isnan(state.violation):
         state.value, grad = problem.value_grad(state.point)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._build import coefficients, make_problem, null_point, scaled_problem
+from ._build import coefficients, divergence_bound, make_problem, null_point, scaled_problem
 from ._protocols import State
 from .objectives import Moments
 
@@ -156,11 +156,10 @@ def _guarded_step(est, plan, problem, state):
     zero = problem.value(objective.from_user(objective.zeros()))
     before, first_scale = copy.deepcopy(state), state.rate_scale
     tried = plan.solver.step(problem, state)
-    # F of the perceptron is least at zero: there only what is not finite has exploded.
-    bound = np.finfo(float).max if objective.loss.least_at_zero else 1.5 * abs(zero) + 1e-300
+    bound = divergence_bound(plan, objective, zero)
     if tried.value <= bound:
         return tried
-    bound = max(bound, 1.5 * abs(problem.value(before.theta)))
+    bound = divergence_bound(plan, objective, zero, problem.value(before.theta))
     rate, value = tried.rate, tried.value
     for _ in range(_RETRIES):
         if tried.value <= bound:

@@ -97,8 +97,7 @@ def class_targets(y, loss, classes=None):
         codes = np.searchsorted(classes, y)
     if len(classes) < 2:
         raise ValueError(
-            "A classifier needs at least two classes; y holds one class only: "
-            f"{classes.tolist()}."
+            f"A classifier needs at least two classes; y holds one class only: {classes.tolist()}."
         )
     codes = codes.reshape(-1)
     if len(classes) == 2:

@@ -31,8 +31,7 @@ class DivergenceGuard:
     theta, value : ndarray, float
         The start and F there.
     bound : float
-        The larger of F at the start and at zero coefficients. A run diverges when F is not
-        finite or exceeds this by half its size.
+        A run diverges when F is not finite or exceeds this.
     blame : str or None
         The user's rate in words, for the warning; None where the rate is skgd's own, which
         is then lowered without a word.
@@ -47,7 +46,7 @@ class DivergenceGuard:
 
     def __init__(self, theta, value, bound, blame):
         self.theta, self.value = theta.copy(), value
-        self.bound = bound + 0.5 * abs(bound) + 1e-300
+        self.bound = bound
         self.blame = blame
         self.restarts = 0
         # Scales of the rate: the one in force, and the smallest that diverged.

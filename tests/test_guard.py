@@ -92,9 +92,8 @@ def test_after_going_back_the_run_makes_progress(rows, target, solver):
     y = target(X, "regression")
     with pytest.warns(ConvergenceWarning):
         est = GDRegressor(solver=solver, eta0=1e4, max_iter=100, tol=None, random_state=0).fit(X, y)
-    # The rate may end up well below the largest that would do, so progress is all we ask.
-    assert est.loss_curve_[-1] < 0.97 * np.mean(y**2) / 2
-    assert est.loss_curve_[-1] == est.loss_curve_.min()
+    # The rate ends within a factor of 100 of the largest that does not diverge.
+    assert est.loss_curve_[-1] < 0.7 * np.mean(y**2) / 2
 
 
 @pytest.mark.parametrize("eta0", [1e-8, 1.0, 1e8])
@@ -209,14 +208,14 @@ def event(value, theta=0.0, rate=1.0, iteration=1):
 
 
 def test_the_guard_lets_pass_what_stays_in_bounds_and_keeps_the_best_point():
-    guard = DivergenceGuard(np.array([9.0]), 4.0, 4.0, None)
+    guard = DivergenceGuard(np.array([9.0]), 4.0, 6.0, None)
     assert [guard(event(v, v)) for v in (3.0, 5.9, 1.0, 2.0)] == [None] * 4
     assert (guard.value, guard.theta.tolist(), guard.restarts) == (1.0, [1.0], 0)
 
 
 @pytest.mark.parametrize("value", [6.1, np.inf, np.nan])
 def test_the_guard_goes_back_to_the_best_point_with_ever_smaller_rates(value):
-    guard = DivergenceGuard(np.array([9.0]), 4.0, 4.0, "eta0=7")
+    guard = DivergenceGuard(np.array([9.0]), 4.0, 6.0, "eta0=7")
     guard(event(2.0, 5.0))
     with pytest.warns(ConvergenceWarning, match=r"with eta0=7 \(rate 3 in pass 2\)"):
         first = guard(event(value, rate=3.0, iteration=2))
@@ -229,7 +228,7 @@ def test_the_guard_goes_back_to_the_best_point_with_ever_smaller_rates(value):
 
 
 def test_the_guard_begins_gently_again_after_a_good_pass():
-    guard = DivergenceGuard(np.array([9.0]), 4.0, 4.0, None)
+    guard = DivergenceGuard(np.array([9.0]), 4.0, 6.0, None)
     factors = [guard(event(100.0)).factor for _ in range(2)]
     guard(event(3.0))
     assert [*factors, guard(event(100.0)).factor] == pytest.approx([0.1, 0.01, 0.1])

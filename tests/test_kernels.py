@@ -162,7 +162,9 @@ def test_compiled_rules_equal_the_classes(rule):
     vectors, scalars = np.zeros((move.n_vectors, n)), np.zeros(4)
     vectors2, scalars2 = rule.init(np.zeros(n), np)
     assert (move.n_vectors, move.decoupled, move.adaptive) == (
-        len(vectors2), rule.decoupled, rule.adaptive,
+        len(vectors2),
+        rule.decoupled,
+        rule.adaptive,
     )
     for t in range(1, 6):
         grad = rng.standard_normal(n)
@@ -299,14 +301,44 @@ def check_minibatch(loss, rule, layout="dense", dtype=np.float64, k=1, **options
     vectors, scalars = np.zeros((move.n_vectors, len(theta))), np.zeros(4)
     mean = None if average_from is None else np.zeros_like(theta)
     counted = _kernels.minibatch_block(
-        rows, order, 16, got, vectors, scalars, 3, rates, l2, l1, shift, inv_scale, factor,
-        fit_intercept, clip_norm, clip_value, loss.pointwise(), move, mean, average_from or 1,
+        rows,
+        order,
+        16,
+        got,
+        vectors,
+        scalars,
+        3,
+        rates,
+        l2,
+        l1,
+        shift,
+        inv_scale,
+        factor,
+        fit_intercept,
+        clip_norm,
+        clip_value,
+        loss.pointwise(),
+        move,
+        mean,
+        average_from or 1,
     )
     memory = rule.init(theta, np)
     mean2 = None if mean is None else np.zeros_like(theta)
     counted2 = _reference.minibatch_block(
-        gradient, rule, theta, *memory, 3, batches, rates, np.tile(l2, k),
-        None if l1 is None else prox, k * d, clip_norm, clip_value, mean2, average_from or 1,
+        gradient,
+        rule,
+        theta,
+        *memory,
+        3,
+        batches,
+        rates,
+        np.tile(l2, k),
+        None if l1 is None else prox,
+        k * d,
+        clip_norm,
+        clip_value,
+        mean2,
+        average_from or 1,
     )
     assert counted == counted2
     assert_allclose(got, theta, rtol=1e-11, atol=1e-12)
@@ -345,8 +377,12 @@ def test_minibatch_block_works_in_centred_and_scaled_variables(layout, k):
     variables = rng.standard_normal(7), rng.uniform(0.2, 3.0, size=7)
     check_minibatch(losses.SquaredError(), rules.SGD(), layout, k=k, variables=variables)
     check_minibatch(
-        losses.SquaredError(), rules.AdaGrad(), layout, k=k,
-        variables=(None, variables[1]), fit_intercept=False,
+        losses.SquaredError(),
+        rules.AdaGrad(),
+        layout,
+        k=k,
+        variables=(None, variables[1]),
+        fit_intercept=False,
     )
 
 
@@ -367,8 +403,19 @@ def test_minibatch_block_leaves_the_intercept_where_none_is_wanted():
 # -- sgd_block ------------------------------------------------------------------------
 
 
-def check_sgd(loss, layout, dtype=np.float64, k=1, l2=0.0, l1=0.0, metric=None,
-              fit_intercept=True, average_from=None, big_rates=False, mean_atol=1e-12):
+def check_sgd(
+    loss,
+    layout,
+    dtype=np.float64,
+    k=1,
+    l2=0.0,
+    l1=0.0,
+    metric=None,
+    fit_intercept=True,
+    average_from=None,
+    big_rates=False,
+    mean_atol=1e-12,
+):
     rng, n, d = np.random.RandomState(2), 150, 7
     y, s = draw(loss, n, k, rng), weights(n, rng)
     rows, X = make_rows(layout, dtype, y, s, rng, d, codes=loss.codes)
@@ -382,17 +429,34 @@ def check_sgd(loss, layout, dtype=np.float64, k=1, l2=0.0, l1=0.0, metric=None,
     means = ([None, None], [None, None])
     if average_from is not None:
         means = tuple([np.ones((k, d)), np.ones(k)] for _ in range(2))
+    has_l1 = l1 > 0 if metric is None else metric[3].any()
+    received = [np.zeros(k * d + 1) if has_l1 else None for _ in range(2)]
     options = (6, average_from or 1, 2, metric)
     counted = _kernels.sgd_block(
-        rows, order, rates, *got, l2, l1, 0.9, fit_intercept, loss.pointwise(), *means[0], *options
+        rows, order, rates, *got, l2, l1, 0.9, fit_intercept, loss.pointwise(), *means[0], *options,
+        received[0],
     )
     counted2 = _reference.sgd_block(
-        X, y, s, order, rates, *want, l2, l1, 0.9, fit_intercept, point_slope(loss), *means[1],
+        X,
+        y,
+        s,
+        order,
+        rates,
+        *want,
+        l2,
+        l1,
+        0.9,
+        fit_intercept,
+        point_slope(loss),
+        *means[1],
         *options,
+        received[1],
     )
     assert counted == counted2
     for a, b in zip(got, want):
         assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+    if has_l1:
+        assert_allclose(*received, rtol=1e-11, atol=1e-12)
     if average_from is not None:
         for a, b in zip(*means):
             assert_allclose(a, b, rtol=1e-11, atol=mean_atol)
@@ -445,8 +509,13 @@ def test_averages_are_exact_with_l1_on_dense_rows():
 def test_averages_with_l1_on_csr_are_close(with_metric):
     metric = (np.full(7, 0.5), None, np.full(7, 0.1), np.full(7, 0.3)) if with_metric else None
     check_sgd(
-        losses.SquaredError(), "csr32", l2=0.1, l1=0.2, metric=metric,
-        average_from=1, mean_atol=2e-3,
+        losses.SquaredError(),
+        "csr32",
+        l2=0.1,
+        l1=0.2,
+        metric=metric,
+        average_from=1,
+        mean_atol=2e-3,
     )
 
 
@@ -489,7 +558,15 @@ def test_slopes_are_bounded(layout):
     rows, _ = make_rows(layout, np.float64, np.ones(3), np.ones(3), rng)
     coef, intercept = np.zeros((1, 7)), np.array([500.0])
     _kernels.sgd_block(
-        rows, np.array([2]), np.ones(1), coef, intercept, 0.0, 0.0, 1.0, True,
+        rows,
+        np.array([2]),
+        np.ones(1),
+        coef,
+        intercept,
+        0.0,
+        0.0,
+        1.0,
+        True,
         get_pointwise("poisson"),
     )
     assert intercept[0] == 500.0 - 1e12
@@ -504,7 +581,9 @@ def test_column_moments_equal_their_twin(layout, dtype):
     rng = np.random.RandomState(0)
     s = weights(1000, rng)
     rows, X = make_rows(layout, dtype, np.ones(1000), s, rng)
-    for got, want in zip(_kernels.column_moments(rows, np.zeros(7)), _reference.column_moments(X, s)):
+    for got, want in zip(
+        _kernels.column_moments(rows, np.zeros(7)), _reference.column_moments(X, s)
+    ):
         assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
 
@@ -564,7 +643,16 @@ def test_shapes_that_disagree_are_refused():
         _kernels.sgd_block(rows, np.array([10]), np.ones(1), coef, b, 0, 0, 1, True, loss)
     with pytest.raises(ValueError, match="shift must be None without an intercept"):
         _kernels.sgd_block(
-            rows, np.array([0]), np.ones(1), coef, b, 0, 0, 1, False, loss,
+            rows,
+            np.array([0]),
+            np.ones(1),
+            coef,
+            b,
+            0,
+            0,
+            1,
+            False,
+            loss,
             metric=(np.ones(7),) * 4,
         )
 

@@ -227,14 +227,6 @@ def test_raw_columns_keep_the_penalty_of_the_user(rows, target):
     assert_allclose(est.intercept_, [oracle.intercept_], rtol=1e-5)
 
 
-# TODO: with one row a step the noise of a coordinate is far above rate * alpha, so the
-# plain prox seldom leaves it at zero. scikit-learn's SGD adds up the l1 penalty that a
-# coordinate still owes (Tsuruoka et al. 2009) and finds just the two columns here. With that
-# in sgd_block, or one prox step of all rows at the end of a fit, the mark goes, and
-# the second test holds for every solver.
-ONE_ROW = pytest.mark.xfail(strict=True, reason="l1 is a plain prox in one-row steps")
-
-
 def sparse_fit(home, solver):
     """Return coefficients of a fit and of the lasso where 2 of 20 columns matter."""
     rng = np.random.RandomState(0)
@@ -245,9 +237,7 @@ def sparse_fit(home, solver):
     return est.coef_, linear_model.Lasso(0.2).fit(X, y).coef_
 
 
-@pytest.mark.parametrize(
-    "solver", [pytest.param(s, marks=ONE_ROW if s == "sgd" else ()) for s in get_solver_names()]
-)
+@pytest.mark.parametrize("solver", get_solver_names())
 @pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
 def test_l1_gives_exact_zeros(solver, home):
     coef, lasso = sparse_fit(home, solver)
@@ -257,7 +247,7 @@ def test_l1_gives_exact_zeros(solver, home):
     assert np.abs(coef[lasso == 0]).max() < 0.01
 
 
-@pytest.mark.parametrize("solver", [*BATCH, "adam", "nadam", "amsgrad"])
+@pytest.mark.parametrize("solver", [*BATCH, "sgd", "adam", "nadam", "amsgrad"])
 @pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
 def test_l1_finds_the_columns_of_the_lasso(solver, home):
     coef, lasso = sparse_fit(home, solver)

@@ -25,7 +25,9 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
         if (!grad) continue;
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
-        const idx_t rest = stop - first - n, n_next = rest < size ? rest : size;
+        /* Long rows that follow each other are fetched well by the machine itself. */
+        const idx_t rest = rows->d <= TILE ? stop - first - n : 0;
+        const idx_t n_next = rest < size ? rest : size;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
         T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);
         for (idx_t r = 0; r < n; r++)

@@ -132,7 +132,7 @@ def minibatch_block(
     int
         Iterates in the mean now.
     """
-    for batch, rate in zip(batches, rates):
+    for batch, rate in zip(batches, rates, strict=True):
         t += 1
         grad = gradient(theta, batch)
         if not rule.decoupled:
@@ -191,7 +191,7 @@ def sgd_block(
     if received is not None:
         q = received[:-1].reshape(coef.shape)
     inv2, shift, a, l1m = metric if metric is not None else (1.0, None, None, None)
-    for i, rate in zip(order, rates):
+    for i, rate in zip(order, rates, strict=True):
         t += 1
         x = _dense_row(X, i)
         g = slope(y[i], coef @ x + intercept) if s[i] != 0 else np.zeros(len(intercept))

@@ -74,9 +74,7 @@ class LinearObjective:
     shift = None
     inv_scale = None
 
-    def __init__(
-        self, X, y, s, loss, *, n_outputs=1, fit_intercept=True, mass=None, n_threads=1
-    ):
+    def __init__(self, X, y, s, loss, *, n_outputs=1, fit_intercept=True, mass=None, n_threads=1):
         self.X, self.y, self.s, self.loss = X, y, s, loss
         self.n_rows, self.n_features = X.shape
         self.n_outputs = n_outputs

@@ -17,7 +17,8 @@ def pilot_rate(solver, problem, theta):
 
     A first guess comes from the curvature of the loss and the size of the rows; from
     there the rate goes up and down by factors of four as long as F on the sample falls
-    further, and the smallest of the good rates is taken. After Bottou, "Stochastic gradient descent tricks" (2012), section 5.2.
+    further, and the smallest of the good rates is taken. After Bottou, "Stochastic gradient
+    descent tricks" (2012), section 5.2.
 
     Parameters
     ----------
