@@ -4,89 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+from kernel_cases import DTYPES, EMPTY, LAYOUTS, SEPARABLE, draw, make_rows, model, weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skgd import _kernels, losses, rules
 from skgd._kernels import _pointwise, _reference, get_move, get_pointwise
 from skgd._protocols import Rows
-
-EMPTY = np.empty(0, dtype=np.int32)
-
-SEPARABLE = {
-    "squared_error": losses.SquaredError(),
-    "huber": losses.Huber(0.3),
-    "absolute_error": losses.AbsoluteError(),
-    "quantile": losses.Quantile(0.3),
-    "epsilon_insensitive": losses.EpsilonInsensitive(0.2),
-    "squared_epsilon_insensitive": losses.SquaredEpsilonInsensitive(0.2),
-    "log_cosh": losses.LogCosh(0.7),
-    "poisson": losses.Poisson(),
-    "gamma": losses.Gamma(),
-    "tweedie": losses.Tweedie(1.5),
-    "tweedie_0": losses.Tweedie(0.0),
-    "tweedie_1": losses.Tweedie(1.0),
-    "tweedie_2": losses.Tweedie(2.0),
-    "tweedie_3": losses.Tweedie(3.0),
-    "log_loss": losses.LogLoss(),
-    "hinge": losses.Hinge(),
-    "perceptron": losses.Perceptron(),
-    "squared_hinge": losses.SquaredHinge(),
-    "modified_huber": losses.ModifiedHuber(),
-}
-LAYOUTS = ["dense", "csr32", "csr64"]
-DTYPES = [np.float32, np.float64]
-
-
-def draw(loss, n, k, rng):
-    """Targets that the loss accepts; class numbers where it wants them."""
-    if loss.codes or isinstance(loss, losses.Softmax):
-        return rng.randint(k, size=n).astype(float)
-    shape = n if k == 1 else (n, k)
-    if loss.kinds == {"classification"}:
-        return rng.choice([-1.0, 1.0], size=shape)
-    y = rng.standard_normal(shape)
-    return np.exp(y) if loss.y_domain[0] == 0 else y
-
-
-def make_rows(layout, dtype, y, s, rng, n_features=7, codes=False):
-    """Rows with zeros and one empty row, and the same as a matrix."""
-    X = rng.standard_normal((len(s), n_features)) * (rng.uniform(size=(len(s), 1)) < 0.9)
-    X[rng.uniform(size=X.shape) < 0.4] = 0.0
-    X[2] = 0.0
-    X = X.astype(dtype)
-    if layout == "dense":
-        rows = Rows(True, X.ravel(), EMPTY, EMPTY, n_features, y, codes, s)
-    else:
-        X = sparse.csr_matrix(X)
-        index = np.int32 if layout == "csr32" else np.int64
-        indices, indptr = X.indices.astype(index), X.indptr.astype(index)
-        rows = Rows(False, X.data, indices, indptr, n_features, y, codes, s)
-    for array in (rows.data, rows.indices, rows.indptr, rows.y, rows.s):
-        array.flags.writeable = False
-    return rows, X
-
-
-def weights(n, rng):
-    s = rng.uniform(0.1, 2.0, size=n)
-    s[::5] = 0.0
-    return s
-
-
-def point_slope(loss):
-    """The slope of one row for the twin of `sgd_block`."""
-
-    def slope(y, eta):
-        if loss.codes or isinstance(loss, losses.Softmax):
-            return loss.gradient(np.array([y]), eta[None], np)[0]
-        return loss.gradient(np.atleast_1d(y), eta, np)
-
-    return slope
-
-
-def model(k, d, rng):
-    return rng.standard_normal((k, d)), rng.standard_normal(k)
-
 
 # -- elementary functions, losses, rules ------------------------------------------------
 
@@ -129,7 +53,7 @@ def test_compiled_losses_equal_the_classes(name):
     value, slope = loss.pointwise().block(y[:, None], eta[:, None])
     assert_allclose(value[:, 0], loss.value(y, eta, np), rtol=1e-12, atol=1e-12)
     assert_allclose(slope[:, 0], loss.gradient(y, eta, np), rtol=1e-12, atol=1e-14)
-    one = [loss.pointwise().slope(a, b) for a, b in zip(y, eta)]
+    one = [loss.pointwise().slope(a, b) for a, b in zip(y, eta, strict=True)]
     assert_allclose(one, slope[:, 0], rtol=1e-14, atol=1e-15)
 
 
@@ -400,178 +324,6 @@ def test_minibatch_block_leaves_the_intercept_where_none_is_wanted():
     assert theta[-1] == rng.standard_normal(8)[-1]
 
 
-# -- sgd_block ------------------------------------------------------------------------
-
-
-def check_sgd(
-    loss,
-    layout,
-    dtype=np.float64,
-    k=1,
-    l2=0.0,
-    l1=0.0,
-    metric=None,
-    fit_intercept=True,
-    average_from=None,
-    big_rates=False,
-    mean_atol=1e-12,
-):
-    rng, n, d = np.random.RandomState(2), 150, 7
-    y, s = draw(loss, n, k, rng), weights(n, rng)
-    rows, X = make_rows(layout, dtype, y, s, rng, d, codes=loss.codes)
-    order = rng.permutation(n)
-    rates = rng.uniform(0.001, 0.1, size=n)
-    if big_rates:
-        rates[[20, 60, 61]] = 1.0 / l2  # shrinks everything to zero
-    else:
-        rates[50:100] = 0.01  # the flow of a dense step is kept while the rate is
-    got, want = ([*model(k, d, np.random.RandomState(3))] for _ in range(2))
-    means = ([None, None], [None, None])
-    if average_from is not None:
-        means = tuple([np.ones((k, d)), np.ones(k)] for _ in range(2))
-    has_l1 = l1 > 0 if metric is None else metric[3].any()
-    received = [np.zeros(k * d + 1) if has_l1 else None for _ in range(2)]
-    options = (6, average_from or 1, 2, metric)
-    counted = _kernels.sgd_block(
-        rows, order, rates, *got, l2, l1, 0.9, fit_intercept, loss.pointwise(), *means[0], *options,
-        received[0],
-    )
-    counted2 = _reference.sgd_block(
-        X,
-        y,
-        s,
-        order,
-        rates,
-        *want,
-        l2,
-        l1,
-        0.9,
-        fit_intercept,
-        point_slope(loss),
-        *means[1],
-        *options,
-        received[1],
-    )
-    assert counted == counted2
-    for a, b in zip(got, want):
-        assert_allclose(a, b, rtol=1e-11, atol=1e-12)
-    if has_l1:
-        assert_allclose(*received, rtol=1e-11, atol=1e-12)
-    if average_from is not None:
-        for a, b in zip(*means):
-            assert_allclose(a, b, rtol=1e-11, atol=mean_atol)
-    return got
-
-
-MODELS = [
-    (losses.LogLoss(), 1),
-    (losses.SquaredError(), 3),
-    (losses.Softmax(), 3),
-    (losses.OneVsRest(losses.Hinge()), 3),
-]
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", SEPARABLE)
-def test_sgd_block_equals_its_twin_for_every_loss(name, layout):
-    check_sgd(SEPARABLE[name], layout, l2=0.1)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("loss, k", MODELS)
-@pytest.mark.parametrize("l2, l1", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
-def test_late_steps_equal_eager_ones(loss, k, dtype, layout, l2, l1):
-    check_sgd(loss, layout, dtype, k, l2, l1)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("l1", [0.0, 0.1])
-def test_a_shrink_to_zero_is_survived(layout, l1):
-    check_sgd(losses.LogLoss(), layout, l2=2.0, l1=l1, big_rates=True)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("average_from", [1, 70, 1000])
-def test_averages_are_exact_without_l1(layout, k, average_from):
-    loss = losses.SquaredError()
-    check_sgd(loss, layout, k=k, l2=0.3, average_from=average_from)
-    if average_from > 1:
-        check_sgd(loss, layout, k=k, l2=2.0, average_from=average_from, big_rates=True)
-
-
-def test_averages_are_exact_with_l1_on_dense_rows():
-    check_sgd(losses.SquaredError(), "dense", l2=0.1, l1=0.2, average_from=5)
-
-
-@pytest.mark.parametrize("with_metric", [False, True])
-def test_averages_with_l1_on_csr_are_close(with_metric):
-    metric = (np.full(7, 0.5), None, np.full(7, 0.1), np.full(7, 0.3)) if with_metric else None
-    check_sgd(
-        losses.SquaredError(),
-        "csr32",
-        l2=0.1,
-        l1=0.2,
-        metric=metric,
-        average_from=1,
-        mean_atol=2e-3,
-    )
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("loss, k", MODELS)
-@pytest.mark.parametrize("pull", [0.0, 0.8])
-def test_late_flows_equal_eager_ones(loss, k, dtype, layout, pull):
-    rng = np.random.RandomState(4)
-    a = np.r_[0.0, 1e-12, rng.uniform(0, 2, size=5)]
-    l1m = np.where(rng.uniform(size=7) < 0.7, pull, 0.0)
-    check_sgd(loss, layout, dtype, k, metric=(rng.uniform(0.2, 2, size=7), None, a, l1m))
-
-
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("strength", [0.0, 0.5])
-@pytest.mark.parametrize("average_from", [None, 20])
-def test_a_metric_works_on_centred_rows(k, strength, average_from):
-    rng = np.random.RandomState(4)
-    a, l1m = strength * rng.uniform(size=7), strength * rng.uniform(size=7)
-    metric = rng.uniform(0.2, 2, size=7), 3 * rng.standard_normal(7), a, l1m
-    check_sgd(losses.SquaredError(), "dense", k=k, metric=metric, average_from=average_from)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_sgd_block_leaves_the_intercept_where_none_is_wanted(layout):
-    _, intercept = check_sgd(losses.LogLoss(), layout, fit_intercept=False)
-    assert_array_equal(intercept, model(1, 7, np.random.RandomState(3))[1])
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_l1_gives_exact_zeros(layout):
-    coef, _ = check_sgd(losses.LogLoss(), layout, l1=0.5)
-    assert (coef == 0).any()
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_slopes_are_bounded(layout):
-    rng = np.random.RandomState(0)
-    rows, _ = make_rows(layout, np.float64, np.ones(3), np.ones(3), rng)
-    coef, intercept = np.zeros((1, 7)), np.array([500.0])
-    _kernels.sgd_block(
-        rows,
-        np.array([2]),
-        np.ones(1),
-        coef,
-        intercept,
-        0.0,
-        0.0,
-        1.0,
-        True,
-        get_pointwise("poisson"),
-    )
-    assert intercept[0] == 500.0 - 1e12
-
-
 # -- moments --------------------------------------------------------------------------
 
 
@@ -581,9 +333,8 @@ def test_column_moments_equal_their_twin(layout, dtype):
     rng = np.random.RandomState(0)
     s = weights(1000, rng)
     rows, X = make_rows(layout, dtype, np.ones(1000), s, rng)
-    for got, want in zip(
-        _kernels.column_moments(rows, np.zeros(7)), _reference.column_moments(X, s)
-    ):
+    moments = _kernels.column_moments(rows, np.zeros(7))
+    for got, want in zip(moments, _reference.column_moments(X, s), strict=True):
         assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
 

@@ -239,7 +239,7 @@ def get_move(str name, hyper=()):
 
 
 def vector_math(str name, const double[::1] x):
-    """exp, exp_neg and expm1 (x <= 0), log or log1p (0 <= x <= 1) of a vector, as the kernels do it."""
+    """The kernels' exp, exp_neg and expm1 (x <= 0), log or log1p (0 <= x <= 1) of a vector."""
     cdef idx_t n = x.shape[0]
     out = np.empty(n)
     cdef double[::1] view = out

@@ -5,9 +5,7 @@
 #include "_rows.h"
 #include "_vmath.h"
 
-#ifndef AHEAD
-#define AHEAD 8
-#endif
+#define AHEAD 8          /* rows between a prefetch and its use */
 #define LARGEST_SLOPE 1e12
 
 typedef struct {

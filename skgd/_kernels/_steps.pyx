@@ -128,8 +128,9 @@ def sgd_block(
     coefficients. For CSR everything that does not touch the row is late: shrinking is a
     running scale; thresholds and flows are applied when a coordinate is next used, and
     late equals eager (with l1 and l2 together, what a coefficient received when it vanished
-    between two touches is exact to first order in ``rate * l2``). Averages over late coordinates are exact without l1 and metric;
-    with either, a coefficient is taken to run on a straight line between two touches.
+    between two touches is exact to first order in ``rate * l2``). Averages over late
+    coordinates are exact without l1 and metric; with either, a coefficient is taken to run
+    on a straight line between two touches.
 
     References
     ----------

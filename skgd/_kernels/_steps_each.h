@@ -235,17 +235,18 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
 
 /* The same with an l1 part. A coefficient first pays what it owes from before, then the
    penalty of this step (flow or threshold); what it received is kept with its sign. */
-INLINE void T(move_l1)(const steps_t *a, const REAL *RESTRICT x, double *RESTRICT w,
-                       double *RESTRICT received, idx_t d, double rate, double g,
-                       const double *RESTRICT decay, const double *RESTRICT pull)
+INLINE void T(move_l1_as)(int metric, int centred, const steps_t *a, const REAL *RESTRICT x,
+                          double *RESTRICT w, double *RESTRICT received, idx_t d, double rate,
+                          double g, const double *RESTRICT decay, const double *RESTRICT pull)
 {
     const double *RESTRICT h = a->inv2, *RESTRICT m = a->shift, *RESTRICT l1m = a->l1m;
     const double move = rate * g, due = a->due, shrink = 1.0 - rate * a->l2;
-    const double step = h ? rate : rate * a->l1, keep = shrink > 0.0 ? shrink : 0.0;
+    const double step = metric ? rate : rate * a->l1, keep = shrink > 0.0 ? shrink : 0.0;
     SIMD for (idx_t c = 0; c < d; c++) {
-        const double z = (double)x[c] - (m ? m[c] : 0.0);
-        const double v = h ? w[c] - move * z * h[c] : keep * w[c] - move * z;
-        const double each = h ? l1m[c] : 1.0, e = h ? decay[c] : 1.0, over = h ? pull[c] : step;
+        const double z = centred ? (double)x[c] - m[c] : (double)x[c];
+        const double v = metric ? w[c] - move * z * h[c] : keep * w[c] - move * z;
+        const double each = metric ? l1m[c] : 1.0, e = metric ? decay[c] : 1.0;
+        const double over = metric ? pull[c] : step;
         const double sign = v < 0.0 ? -1.0 : 1.0, size = fabs(v);
         const double owed = due * each + sign * received[c];
         const double rest = size - (owed > 0.0 ? owed : 0.0), paid = rest > 0.0 ? rest : 0.0;
@@ -253,6 +254,18 @@ INLINE void T(move_l1)(const steps_t *a, const REAL *RESTRICT x, double *RESTRIC
         received[c] -= sign * (size - paid + step * each * (part < 1.0 ? part : 1.0));
         w[c] = last > 0.0 ? sign * last : 0.0;
     }
+}
+
+/* One loop per form: with the choice inside, it would not become vector code. */
+INLINE void T(move_l1)(const steps_t *a, const REAL *x, double *w, double *received, idx_t d,
+                       double rate, double g, const double *decay, const double *pull)
+{
+    if (a->inv2 && a->shift)
+        T(move_l1_as)(1, 1, a, x, w, received, d, rate, g, decay, pull);
+    else if (a->inv2)
+        T(move_l1_as)(1, 0, a, x, w, received, d, rate, g, decay, pull);
+    else
+        T(move_l1_as)(0, 0, a, x, w, received, d, rate, g, decay, pull);
 }
 
 /* One coefficient vector's step without l1: shrink or decay, and move. */
