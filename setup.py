@@ -36,6 +36,6 @@ extensions = [
 ]
 
 setup(
-    ext_modules=cythonize(extensions, build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(extensions, language_level=3),
     cmdclass={"build_ext": BuildKernels},
 )
