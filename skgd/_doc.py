@@ -35,7 +35,8 @@ _INTRO = r"""{summary}
     batch_size : int or "auto", default="auto"
         Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``; for the others
         as many rows as make a gradient cost what the update costs: the number of columns
-        over the stored entries of a row, at least 32, at most a sixteenth of the rows.
+        over the stored entries of a row, at least 32 (256 for ``"rmsprop"`` and
+        ``"adadelta"``), and at most a sixteenth of the rows, or 32 where that is less.
     learning_rate : str, Schedule or callable, default="auto"
         How the rate changes; `skgd.schedules.get_schedule_names` lists the names.
         ``"auto"`` is constant with a float ``eta0``, otherwise the solver's own choice. A

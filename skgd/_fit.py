@@ -20,6 +20,7 @@ from ._build import (
 from ._compat import callbacks_of
 from ._driver import run
 from ._stream import Saved
+from ._targets import check_weights
 from .callbacks import (
     DivergenceGuard,
     History,
@@ -98,7 +99,9 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
             y = data.targets.classes[data.targets.codes[held]]
         elif not data.targets.flat:
             y = y.reshape(len(held), -1)
-        validation = data.X[held], y, None
+        given = None if metadata is None else metadata[2]
+        weights = None if given is None else check_weights(given, len(data.s))[held]
+        validation = data.X[held], y, weights
 
     plain = make_problem(plan, data, est.fit_intercept, est.alpha)
     plain.check(plan.solver)
@@ -166,7 +169,7 @@ class _Watch:
         self.callbacks.append(self.bridge)
 
     def _stopping(self, est, plan, problem, state, adaptive):
-        certified = plan.solver.certifies(problem)
+        self.certified = certified = plan.solver.certifies(problem)
         rules = []
         if certified and est.tol is not None:
             stalled = state.memory
@@ -208,7 +211,14 @@ def _scorer(est, plan, problem, validation):
 
     def score(theta):
         vars(model).update(coefficients(objective, theta, objective.dtype, est))
-        return scorer(model, X, y, **options)
+        try:
+            return scorer(model, X, y, **options)
+        except ValueError:
+            # A log link overflows: no prediction is worse, and the run may recover.
+            predicted = model.predict(X)
+            if predicted.dtype.kind != "f" or np.isfinite(predicted).all():
+                raise
+            return -np.inf
 
     return score
 
@@ -263,8 +273,8 @@ def _finish(est, plan, problem, result, watch):
 def _warn(est, plan, result, watch):
     if result.reason != "max_iter" or est.tol is None:
         return
-    if plan.solver.stochastic or not np.isfinite(watch.reference):
-        reached = f"F = {result.state.value:.6g}, which was still falling"
+    if not watch.certified or not np.isfinite(watch.reference):
+        reached = f"F = {result.state.value:.6g}, before any rule to stop held"
         advice = "Raise max_iter, or tol if that is near enough"
     else:
         reached = f"optimality {est.optimality_:.1e} > tol={est.tol:.1e}"

@@ -115,15 +115,17 @@ class Problem:
         U = self._coef(out)
         if np.ndim(step):
             step = self._coef(step)
-        if self.has_l1:
-            U[:] = np.sign(U) * np.maximum(np.abs(U) - step * self.l1, 0.0)
-        elif self.inv_scale is None:
-            U[:] = self.penalty.prox(U, self.alpha * step, np)
-        else:
-            inv = self.inv_scale
-            # One number where all scales are equal, as for penalties not separable.
-            inv = float(inv[0]) if inv.size and np.all(inv == inv[0]) else inv
-            U[:] = self.penalty.prox(U * inv, self.alpha * step * inv**2, np) / inv
+        # A run that diverges comes here with infinities, and is sent back elsewhere.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.has_l1:
+                U[:] = np.sign(U) * np.maximum(np.abs(U) - step * self.l1, 0.0)
+            elif self.inv_scale is None:
+                U[:] = self.penalty.prox(U, self.alpha * step, np)
+            else:
+                inv = self.inv_scale
+                # One number where all scales are equal, as for penalties not separable.
+                inv = float(inv[0]) if self.objective.uniform else inv
+                U[:] = self.penalty.prox(U * inv, self.alpha * step * inv**2, np) / inv
         return out
 
     def violation(self, theta, grad):
@@ -158,7 +160,8 @@ class Problem:
         norm = 0.0
         for _ in range(12):
             v /= max(np.linalg.norm(v), 1e-300)
-            hv = sample.curvature_sums(theta, v) / sample.mass
+            with np.errstate(over="ignore", invalid="ignore"):
+                hv = sample.curvature_sums(theta, v) / sample.mass
             if self.has_l2:
                 self._coef(hv)[:] += self.l2 * self._coef(v)
             last, norm = norm, np.linalg.norm(hv)
@@ -175,7 +178,8 @@ class Problem:
         Every impossible combination ends here, before any work.
         """
         needs = solver.needs
-        name = type(solver).__name__
+        # A rule is run by `Stochastic`, a name that users do not know.
+        name = type(getattr(solver, "rule", solver)).__name__
         if "separable" in needs and self.custom and not self.penalty.separable:
             raise ValueError(
                 f"The metric of solver {name} differs from coordinate to coordinate, so it "

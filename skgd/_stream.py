@@ -1,6 +1,7 @@
 """One step on new rows: ``partial_fit``, and the state that it goes on from."""
 
 import copy
+import time
 import warnings
 from dataclasses import dataclass
 
@@ -124,7 +125,9 @@ def partial_fit(est, plan, data):
         else:
             theta = objective.from_user(null_point(plain))
         state = plan.solver.init(problem, theta, check_random_state(est.random_state))
+    begin = time.perf_counter()
     state = _guarded_step(est, plan, problem, state)
+    seconds = time.perf_counter() - begin
 
     vars(est).update(coefficients(objective, state.point, objective.dtype, est))
     est.n_iter_, est.t_, est.solver_ = 1, state.t + 1, plan.found
@@ -134,7 +137,7 @@ def partial_fit(est, plan, data):
         "value": est.loss_curve_.copy(),
         "violation": np.array([state.violation]),
         "rate": np.array([state.rate]),
-        "seconds": np.array([state.memory.pop("seconds", np.nan)]),
+        "seconds": np.array([seconds]),
     }
     est.converged_, est.stop_reason_ = False, "max_iter"
     est.optimality_, est.optimality_kind_ = np.nan, "violation"
@@ -151,13 +154,17 @@ def _refresh(plan, problem, state, settled):
 
 
 def _guarded_step(est, plan, problem, state):
-    """Step; where F on the new rows explodes, step again from before with a smaller rate."""
+    """Step; where F on the new rows explodes, step again from before with a smaller rate.
+
+    One odd chunk says little about those to come: they get the old rate once more. Where
+    the next one explodes too, or where no chunk went well before, the smaller rate stays.
+    """
     objective = problem.objective
     zero = problem.value(objective.from_user(objective.zeros()))
     before, first_scale = copy.deepcopy(state), state.rate_scale
     tried = plan.solver.step(problem, state)
-    bound = divergence_bound(plan, objective, zero)
-    if tried.value <= bound:
+    if tried.value <= divergence_bound(plan, objective, zero):
+        tried.memory["lowered"] = False
         return tried
     bound = divergence_bound(plan, objective, zero, problem.value(before.theta))
     rate, value = tried.rate, tried.value
@@ -167,15 +174,26 @@ def _guarded_step(est, plan, problem, state):
         before.rate_scale *= 0.1
         tried = plan.solver.step(problem, copy.deepcopy(before))
     else:
-        tried = before  # nothing that these rows ask for can be done safely
+        # Whatever the rate: these rows are passed over, and the rate is not to blame.
+        before.rate_scale = first_scale
+        before.value = problem.value(before.point)
+        _warn(f"F on these rows is {before.value:.3g} whatever the rate: nothing was learnt.")
+        return before
     if tried.rate_scale < first_scale:
         if not isinstance(est.eta0, str):
-            warnings.warn(
+            _warn(
                 f"The rate is too large for these rows: with learning_rate="
                 f"{est.learning_rate!r}, eta0={est.eta0!r} (rate {rate:.3g}) F rose to "
                 f"{value:.3g}; the step was done with rate {tried.rate:.3g} instead. Lower "
-                "eta0, scale the columns of X, or leave eta0='auto'.",
-                ConvergenceWarning,
-                stacklevel=4,
+                "eta0, scale the columns of X, or leave eta0='auto'."
             )
+        if before.t > 0 and not before.memory.get("lowered", False):
+            tried.rate_scale = first_scale
+            # Nor must what the odd rows left in the rule's memory drive later steps.
+            tried.memory["vectors"] = before.memory["vectors"]
+        tried.memory["lowered"] = True
     return tried
+
+
+def _warn(message):
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)

@@ -105,7 +105,7 @@ class Violation:
 
 
 class _Progress:
-    """Counts iterations since F last improved by ``tol``, relative."""
+    """Counts iterations since F last improved by ``tol``, relative; -inf never stops."""
 
     def __init__(self, tol, patience):
         self.tol, self.patience = tol, patience
@@ -113,6 +113,8 @@ class _Progress:
 
     def stagnates(self, value):
         """Whether the last ``patience`` values brought nothing."""
+        if self.tol == -np.inf:
+            return False
         if not np.isfinite(self.best) or value < self.best - self.tol * abs(self.best):
             self.waited = 0
         else:

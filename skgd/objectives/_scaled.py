@@ -12,6 +12,8 @@ __all__ = ["Moments", "ScaledObjective", "scaling"]
 # non-zero once in 50,000 rows would otherwise move 200 standard deviations at a time.
 _MOST_DEVIATIONS = 5.0
 _FEW_ROWS = 32
+_ROUNDING = 16 * np.finfo(float).eps  # a spread below this part of the mean is none
+_ALIKE = 5.0  # largest ratio of scales that counts as one
 
 
 @dataclass
@@ -65,6 +67,12 @@ class Moments:
         )
 
 
+def _alike(square):
+    # Words and one-hot columns: one scale for all does as well as one each, and then a
+    # step need not shrink coordinates at rates of their own.
+    return square.size > 0 and square.max() <= _ALIKE**2 * square.min()
+
+
 def scaling(objective, moments, l2, *, stochastic, uniform):
     """Return shift and scale of the columns that suit a solver.
 
@@ -82,7 +90,8 @@ def scaling(objective, moments, l2, *, stochastic, uniform):
         and neither a sparse matrix (its zeros would move with every row) nor the first
         few rows of a stream (their mean says nothing yet) are shifted.
     uniform : bool
-        True gives all columns one scale, for penalties that are not separable.
+        True gives all columns one scale, for penalties that are not separable. Sparse
+        columns of similar scales get one for a stochastic solver anyway.
 
     Returns
     -------
@@ -98,11 +107,17 @@ def scaling(objective, moments, l2, *, stochastic, uniform):
     with np.errstate(over="ignore", under="ignore"):
         if shifted:
             shift, square, reach = mean, moments.var, np.maximum(high - mean, mean - low)
+            if stochastic:
+                # A constant column has nothing but rounding about its mean, which a rule
+                # with a metric takes for a gradient: its coefficient is kept small.
+                square = np.where(square <= (_ROUNDING * mean) ** 2, mean**2, square)
         else:
             shift, square = None, moments.var + mean**2
             reach = np.maximum(np.abs(low), np.abs(high))
         if stochastic:
             square = np.maximum(square, (reach / _MOST_DEVIATIONS) ** 2)
+            if objective.sparse:
+                uniform = uniform or _alike(square[reach > 0])
         square = square + l2 / (objective.loss.curvature or 1.0)
     square[~(square > 0)] = 1.0
     if uniform:
@@ -135,6 +150,7 @@ class ScaledObjective:
         self.shift = shift
         self.scale = scale
         self.inv_scale = 1.0 / scale
+        self.uniform = bool(np.all(scale == scale[:1]))
         for name in (
             "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
             "sparse n_stored y s zeros split active batches memory pointwise"

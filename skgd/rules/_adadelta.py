@@ -36,6 +36,9 @@ class AdaDelta(Rule):
     name = "adadelta"
     n_vectors = 2
     adaptive = True
+    # The metric follows few steps, so with few rows a step large gradients are divided by
+    # themselves, and what the run finds is not the optimum of F.
+    least_batch = 256
     _kernel = ("adadelta", ("decay", "epsilon"))
 
     def __init__(self, decay=0.95, epsilon=1e-6):

@@ -27,6 +27,9 @@ class Rule(Component):
         coefficients by the factor ``1 - rate * alpha * l2`` beside the move.
     auto_power : float
         Power of the number of steps with which ``learning_rate="auto"`` lets the rate fall.
+    least_batch : int
+        Fewest rows that ``batch_size="auto"`` takes a step: calls and updates are then
+        small change beside the gradient.
 
     Notes
     -----
@@ -39,6 +42,7 @@ class Rule(Component):
     adaptive = False
     decoupled = False
     auto_power = 0.75
+    least_batch = 32
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 

@@ -33,6 +33,9 @@ class RMSProp(Rule):
     name = "rmsprop"
     n_vectors = 1
     adaptive = True
+    # The metric follows few steps, so with few rows a step large gradients are divided by
+    # themselves, and what the run finds is not the optimum of F.
+    least_batch = 256
     _kernel = ("rmsprop", ("decay", "epsilon"))
 
     def __init__(self, decay=0.9, epsilon=1e-8):

@@ -15,8 +15,8 @@ from ._pilot import pilot_rate
 
 __all__ = ["Stochastic"]
 
-_LEAST_BATCH = 32  # rows a step of a dense problem: calls and updates are then small change
-_MOST_STEPS_SHARE = 16  # a pass has at least this many steps where n allows
+_LEAST_STEPS = 16  # a pass has at least this many where batches do not get below _FEW_ROWS
+_FEW_ROWS = 32
 _SPAN = 512, 8192  # rows after which a rate of our own has fallen to 0.6 of what it was
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 
@@ -129,8 +129,8 @@ class Stochastic(Solver):
             return 1
         # The gradient of a row costs its stored entries, an update all the coefficients.
         stored = max(objective.n_stored / objective.n_rows, 1.0)
-        size = max(_LEAST_BATCH, math.ceil(objective.n_features / stored))
-        return int(min(size, max(_LEAST_BATCH, objective.n_active // _MOST_STEPS_SHARE)))
+        size = max(self.rule.least_batch, math.ceil(objective.n_features / stored))
+        return int(min(size, max(_FEW_ROWS, objective.n_active // _LEAST_STEPS)))
 
     # -- steps ----------------------------------------------------------------------
 
@@ -255,7 +255,12 @@ class Stochastic(Solver):
         if average is not None:
             average = objective.to_user(average)
         metric, l2, l1 = None, problem.l2, problem.l1
-        if objective.inv_scale is not None:
+        if objective.inv_scale is not None and objective.uniform and objective.shift is None:
+            # One scale for all: the textbook's step, with a rate in the user's variables.
+            inv = float(objective.inv_scale[0])
+            rates = rates * inv**2
+            l2, l1 = float(l2[0]) / inv**2, float(l1[0]) / inv
+        elif objective.inv_scale is not None:
             inv, d = objective.inv_scale, objective.n_features
             # In the user's variables a step of the scaled ones has this metric.
             strengths = np.broadcast_to(problem.l2, d), np.broadcast_to(problem.l1 * inv, d)
