@@ -212,7 +212,8 @@ def _scorer(est, plan, problem, validation):
     def score(theta):
         vars(model).update(coefficients(objective, theta, objective.dtype, est))
         try:
-            return scorer(model, X, y, **options)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return scorer(model, X, y, **options)
         except ValueError:
             # A log link overflows: no prediction is worse, and the run may recover.
             predicted = model.predict(X)

@@ -135,12 +135,13 @@ class Problem:
         """
         W, b = self.objective.split(grad)
         U = self._coef(theta)
-        if self.custom:
-            one = self.prox(theta - np.concatenate([W.ravel(), 0 * b]), 1.0)
-            coef = np.abs(U - self._coef(one)).max(initial=0.0)
-        else:
-            # ``grad`` has the l2 part already; without an l1 part it is all there is.
-            coef = violation_lazy(U, W, self.l1, 0.0, np) if self.has_l1 else _largest(W)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.custom:
+                one = self.prox(theta - np.concatenate([W.ravel(), np.zeros_like(b)]), 1.0)
+                coef = np.abs(U - self._coef(one)).max(initial=0.0)
+            else:
+                # ``grad`` has the l2 part already; without an l1 part it is all there is.
+                coef = violation_lazy(U, W, self.l1, 0.0, np) if self.has_l1 else _largest(W)
         return max(float(coef), _largest(b))
 
     # -- what solvers ask -----------------------------------------------------------
@@ -162,9 +163,9 @@ class Problem:
             v /= max(np.linalg.norm(v), 1e-300)
             with np.errstate(over="ignore", invalid="ignore"):
                 hv = sample.curvature_sums(theta, v) / sample.mass
-            if self.has_l2:
-                self._coef(hv)[:] += self.l2 * self._coef(v)
-            last, norm = norm, np.linalg.norm(hv)
+                if self.has_l2:
+                    self._coef(hv)[:] += self.l2 * self._coef(v)
+                last, norm = norm, np.linalg.norm(hv)
             if not np.isfinite(norm):
                 return np.inf
             v = hv
