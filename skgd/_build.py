@@ -1,7 +1,7 @@
 """From validated rows and a plan to a problem, and from its variables to ``coef_``."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,9 +63,13 @@ def scaled_problem(problem, plan, moments=None):
     """Return the same problem in the variables that the solver works in."""
     if not plan.solver.scales(problem):
         return problem
+    if moments is None:
+        # Relative weights: what they add up to says nothing about how many rows there are.
+        rows = float(problem.objective.n_active)
+        moments = replace(Moments.of(problem.objective), mass=rows)
     objective = make_scaled(
         problem.objective,
-        Moments.of(problem.objective) if moments is None else moments,
+        moments,
         float(np.max(problem.l2)),
         stochastic=plan.solver.stochastic,
         uniform=problem.custom and not problem.penalty.separable,

@@ -62,6 +62,7 @@ _INTRO = r"""{summary}
     average : bool or int, default=False
         Whether ``coef_`` is the average of the iterates over steps; a number is the step
         at which averaging begins. With an l1 part an average has few exact zeros.
+        Stochastic solvers only: ``"gd"`` has no noise to average out.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows (unless ``X_val`` is given), score them
         after each iteration, stop when the score has not risen by ``tol`` for

@@ -170,9 +170,7 @@ def test_optimal_rate_at_a_small_alpha_does_the_same_updates(loss, alpha):
 )
 @pytest.mark.parametrize("rate", ["constant", "invscaling"])
 def test_l1_part_does_the_same_updates(X, numbers, penalty, l1_ratio, rate):
-    ours, theirs = regressors(
-        penalty=penalty, l1_ratio=l1_ratio, alpha=0.2, learning_rate=rate
-    )
+    ours, theirs = regressors(penalty=penalty, l1_ratio=l1_ratio, alpha=0.2, learning_rate=rate)
     assert_same(ours.fit(X, numbers), theirs.fit(X, numbers))
     assert_array_equal(ours.coef_ == 0, theirs.coef_ == 0)
 

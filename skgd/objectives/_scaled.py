@@ -99,6 +99,11 @@ def scaling(objective, moments, l2, *, stochastic, uniform):
         None where nothing is shifted.
     scale : ndarray of shape (n_features,)
         Positive.
+
+    Raises
+    ------
+    ValueError
+        If the square of a column's spread is not a finite number.
     """
     mean, low, high = moments.mean, moments.low, moments.high
     shifted = objective.fit_intercept
@@ -119,6 +124,12 @@ def scaling(objective, moments, l2, *, stochastic, uniform):
             if objective.sparse:
                 uniform = uniform or _alike(square[reach > 0])
         square = square + l2 / (objective.loss.curvature or 1.0)
+    if not np.isfinite(square).all():
+        j = int(np.argmin(np.isfinite(square)))
+        raise ValueError(
+            f"Column {j} of X goes from {low[j]:.3g} to {high[j]:.3g}, and squares of such "
+            "numbers overflow. Divide it by a power of ten."
+        )
     square[~(square > 0)] = 1.0
     if uniform:
         square[:] = square.max(initial=1e-300)

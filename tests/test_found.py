@@ -1,0 +1,215 @@
+"""Faults that random fits and a stranger's reading brought to light."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_regression
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+
+from skgd import GDClassifier, GDRegressor
+from skgd._problem import Problem
+from skgd.callbacks import NoImprovement
+from skgd.losses import Poisson
+from skgd.objectives import make_objective
+from skgd.penalties import L1
+
+STOCHASTIC = ["sgd", "momentum", "adam"]
+
+
+@pytest.fixture
+def raw_columns():
+    """Rows whose columns have means far from zero, and targets."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) * [1.0, 10.0, 0.1] + [5.0, 100.0, 3.0]
+    return X, X @ [1.0, 0.2, 3.0]
+
+
+class Shrink:
+    """A penalty that is not separable: the Euclidean norm."""
+
+    def value(self, coef):
+        return float(np.linalg.norm(coef))
+
+    def prox(self, coef, t):
+        norm = np.linalg.norm(coef)
+        return coef * (max(0.0, 1 - t / norm) if norm > 0 else 0.0)
+
+
+# -- weights --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["gd", *STOCHASTIC])
+def test_weights_that_add_up_to_one_give_the_model_of_equal_weights(raw_columns, solver):
+    X, y = raw_columns
+    model = GDRegressor(solver=solver, random_state=0, max_iter=5, tol=None)
+    plain = model.fit(X, y).coef_
+    weighted = model.fit(X, y, sample_weight=np.full(len(y), 1 / len(y))).coef_
+    np.testing.assert_allclose(weighted, plain, rtol=1e-9)
+
+
+def test_held_out_rows_are_scored_with_their_weights():
+    X, y = make_regression(60, 3, noise=30.0, random_state=0)
+    seen = []
+
+    def score(model, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return r2_score(y, model.predict(X), sample_weight=sample_weight)
+
+    s = np.random.default_rng(0).uniform(1, 9, size=len(y))
+    model = GDRegressor(early_stopping=True, scoring=score, random_state=0)
+    model.fit(X, y, sample_weight=s)
+    assert len(seen[0]) == 6
+    assert np.isin(seen[0], s).all()
+    seen.clear()
+    model.fit(X, y)
+    assert seen[0] is None
+
+
+# -- numbers out of range -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["gd", *STOCHASTIC])
+def test_columns_whose_squares_overflow_are_refused_by_name(solver):
+    X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 1e170, 1.0]
+    with pytest.raises(ValueError, match=r"Column 1 of X .* overflow"):
+        GDRegressor(solver=solver).fit(X, X[:, 0])
+
+
+def test_a_validation_score_that_overflows_counts_as_worst_and_ends_no_fit():
+    X = np.r_[np.zeros((20, 1)), np.full((20, 1), 1.0)]
+    X_val, y_val = np.array([[1e6], [2e6]]), np.array([1.0, 2.0])
+    model = GDRegressor("poisson", solver="gd", max_iter=3, tol=None)
+    model.fit(X, np.exp(X[:, 0]), X_val=X_val, y_val=y_val)
+    assert np.isneginf(model.history_["validation_score"]).all()
+
+
+def test_a_scorer_of_the_users_that_raises_is_heard():
+    X, y = make_regression(40, 2, random_state=0)
+
+    def score(model, X, y):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        GDRegressor(early_stopping=True, scoring=score).fit(X, y)
+
+
+@pytest.mark.parametrize("penalty", ["l1", Shrink()])
+def test_a_run_that_diverges_gives_no_warning_of_numpy(penalty):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4)) * 1e3
+    y = rng.poisson(3.0, size=40).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        GDRegressor("poisson", solver="gd", penalty=penalty, eta0=1e9, max_iter=5).fit(X, y)
+
+
+def test_the_smoothness_at_a_point_that_overflows_is_infinite_without_a_warning():
+    X = np.full((5, 1), 1e300)
+    problem = Problem(make_objective(X, np.ones(5), np.ones(5), Poisson()), L1(), 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert problem.smoothness(np.array([1.0, 0.0])) == np.inf
+
+
+@pytest.mark.parametrize("solver", ["adam", "adamw", "nadam"])
+def test_a_large_constant_column_leaves_float32_coefficients_exact(solver):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    X[:, 1] = 1e6
+    y = (X[:, 0] > 0).astype(int)
+    model = GDClassifier(solver=solver, alpha=1e-12, max_iter=3, tol=None, random_state=0)
+    model.fit(X.astype(np.float32), y)
+    assert abs(model.coef_[0, 1]) < 1e-4
+    assert model.score(X.astype(np.float32), y) > 0.9
+
+
+# -- streams --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["sgd", "momentum"])
+def test_one_odd_chunk_does_not_end_a_streams_learning(solver):
+    rng = np.random.default_rng(0)
+    w = np.array([1.0, -2.0, 3.0])
+    model = GDRegressor(solver=solver, eta0=0.02, random_state=0)
+    for chunk in range(60):
+        X = rng.normal(size=(50, 3))
+        y = X @ w
+        if chunk == 3:
+            with pytest.warns(ConvergenceWarning, match="too large for these rows"):
+                model.partial_fit(X * 1e4, y)
+        else:
+            model.partial_fit(X, y)
+    np.testing.assert_allclose(model.coef_, w, rtol=1e-2)
+
+
+def test_a_rate_too_large_for_two_chunks_in_turn_stays_lowered():
+    rng = np.random.default_rng(0)
+    model = GDRegressor(solver="sgd", eta0=10.0, random_state=0)
+    rates = []
+    for _ in range(20):
+        X = rng.normal(size=(50, 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.partial_fit(X, X @ [1.0, -2.0, 3.0])
+        rates.append(model.history_["rate"][0])
+    assert max(rates) <= 1.0
+    assert rates[-1] == rates[-2]
+    assert model.score(X, X @ [1.0, -2.0, 3.0]) > 0.99
+
+
+def test_rows_on_which_f_is_infinite_are_passed_over_and_said_to_be():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = np.exp(X @ [0.5, -0.5])
+    model = GDRegressor("poisson", solver="sgd", eta0=0.01, random_state=0).partial_fit(X, y)
+    coef, rate = model.coef_.copy(), model.history_["rate"][0]
+    with pytest.warns(ConvergenceWarning, match="nothing was learnt"):
+        model.partial_fit(np.sign(coef) * np.full((5, 2), 1e6), np.ones(5))
+    np.testing.assert_array_equal(model.coef_, coef)
+    model.partial_fit(X, y)
+    assert model.history_["rate"][0] == rate
+    assert not np.array_equal(model.coef_, coef)
+
+
+def test_partial_fit_records_its_seconds():
+    X, y = make_regression(40, 2, random_state=0)
+    assert GDRegressor().partial_fit(X, y).history_["seconds"][0] > 0
+
+
+# -- stopping and messages ------------------------------------------------------------
+
+
+def test_without_tol_an_adaptive_rate_runs_on_where_f_is_zero():
+    X = np.r_[np.full((20, 2), 5.0), np.full((20, 2), -5.0)]
+    y = np.repeat([1, 0], 20)
+    model = GDClassifier(
+        "hinge", alpha=0, solver="sgd", learning_rate="adaptive", eta0=1.0, tol=None, max_iter=90
+    )
+    model.fit(X, y)
+    assert model.loss_curve_[-1] == 0
+    assert (model.n_iter_, model.stop_reason_) == (90, "max_iter")
+    assert model.history_["rate"][-1] == 1.0
+
+
+def test_no_tolerance_never_stops():
+    rule = NoImprovement(-np.inf, 1)
+
+    class Event:
+        value = 0.0
+
+    assert all(rule(Event) is None for _ in range(5))
+
+
+def test_gd_on_a_loss_with_a_kink_is_not_told_of_an_optimality_that_it_does_not_watch():
+    X, y = make_regression(40, 2, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="before any rule to stop held"):
+        GDRegressor("absolute_error", solver="gd", max_iter=3).fit(X, y)
+
+
+def test_a_penalty_that_does_not_suit_names_the_solver_as_the_user_does():
+    X, y = make_regression(40, 2, random_state=0)
+    with pytest.raises(ValueError, match="solver Adam differs"):
+        GDRegressor(penalty=Shrink(), solver="adam").fit(X, y)
