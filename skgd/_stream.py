@@ -74,6 +74,10 @@ class Saved:
             state.theta = objective.from_user(self.user_theta)
             if self.user_average is not None:
                 state.memory["average"] = objective.from_user(self.user_average)
+            if "received" in state.memory:
+                # What is due is counted in steps, each worth ``inv_scale**2`` now.
+                worth = (objective.inv_scale / self.inv_scale) ** 2
+                state.memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
         state.point = state.theta
         return state
 

@@ -18,6 +18,7 @@ __all__ = ["Stochastic"]
 _LEAST_STEPS = 16  # a pass has at least this many where batches do not get below _FEW_ROWS
 _FEW_ROWS = 32
 _SPAN = 512, 8192  # rows after which a rate of our own has fallen to 0.6 of what it was
+_NEAR_ONE = 6.0  # ratio of scales that one rate still serves
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 
 
@@ -195,11 +196,23 @@ class Stochastic(Solver):
         norm, value = self.settings.clip_norm, self.settings.clip_value
         return (math.inf if norm is None else norm), (math.inf if value is None else value)
 
+    def _l2(self, problem, state):
+        """Return the l2 weights that the rule's gradient, or its decay, is given."""
+        if not self.rule.decoupled or problem.inv_scale is None:
+            return problem.l2
+        # A decay shrinks the coefficients as they are, and a rate from the data has the
+        # units of the target, which a share to shrink by has not.
+        objective = problem.objective
+        if "unit" not in state.memory:
+            state.memory["unit"] = objective.loss.unit(objective.y, objective.s)
+        return problem.decay / state.memory["unit"]
+
     def _vector_pass(self, problem, state, order, rates, average_from):
         memory, objective = state.memory, problem.objective
         clip_norm, clip_value = self._clips()
         # One strength per column where columns have scales of their own, for all outputs.
-        l2 = np.tile(problem.l2, objective.n_outputs) if np.ndim(problem.l2) else problem.l2
+        l2 = self._l2(problem, state)
+        l2 = np.tile(l2, objective.n_outputs) if np.ndim(l2) else l2
         n_averaged = _reference.minibatch_block(
             lambda theta, batch: problem.loss_grad(theta, batch)[1],
             self.rule,
@@ -234,7 +247,7 @@ class Stochastic(Solver):
             memory["scalars"],
             state.t,
             rates,
-            np.broadcast_to(problem.l2, d).astype(float),
+            np.broadcast_to(self._l2(problem, state), d).astype(float),
             np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None,
             objective.shift,
             objective.inv_scale,
@@ -249,17 +262,26 @@ class Stochastic(Solver):
             memory["n_averaged"],
         )
 
+    @staticmethod
+    def _uniform(objective):
+        if objective.inv_scale is None or not objective.uniform or objective.shift is not None:
+            return False
+        # The textbook's step has the same rate for the intercept, whose column is 1: columns
+        # of another size would leave no rate that suits both.
+        return not objective.fit_intercept or 1 / _NEAR_ONE < objective.scale[0] < _NEAR_ONE
+
     def _one_row_pass(self, problem, state, order, rates, average_from):
         memory, objective = state.memory, problem.objective
         theta, average = objective.to_user(state.theta), memory["average"]
         if average is not None:
             average = objective.to_user(average)
-        metric, l2, l1 = None, problem.l2, problem.l1
-        if objective.inv_scale is not None and objective.uniform and objective.shift is None:
+        metric, l2, l1, due = None, problem.l2, problem.l1, 1.0
+        if self._uniform(objective):
             # One scale for all: the textbook's step, with a rate in the user's variables.
             inv = float(objective.inv_scale[0])
             rates = rates * inv**2
             l2, l1 = float(l2[0]) / inv**2, float(l1[0]) / inv
+            due = l1 * inv**2
         elif objective.inv_scale is not None:
             inv, d = objective.inv_scale, objective.n_features
             # In the user's variables a step of the scaled ones has this metric.
@@ -269,6 +291,8 @@ class Stochastic(Solver):
         if problem.has_l1:
             # What of the l1 penalty each coefficient has received, and all could have.
             received = memory.setdefault("received", np.zeros(objective.n_coef + 1))
+            # Kept in the unit of steps with a metric, so that either may follow the other.
+            received[-1] *= due
         W, b = objective.split(theta)
         mean = (None, None) if average is None else objective.split(average)
         memory["n_averaged"] = _kernels.sgd_block(
@@ -289,6 +313,8 @@ class Stochastic(Solver):
             metric,
             received if problem.has_l1 else None,
         )
+        if problem.has_l1:
+            received[-1] /= due
         state.theta[:] = objective.from_user(theta)
         if average is not None:
             memory["average"][:] = objective.from_user(average)
