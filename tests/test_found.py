@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
@@ -126,6 +127,15 @@ def test_a_large_constant_column_leaves_float32_coefficients_exact(solver):
     assert model.score(X.astype(np.float32), y) > 0.9
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1.0, 1e3, 1e6])
+def test_sgd_learns_sparse_columns_of_one_size_whatever_that_size_is(scale):
+    rng = np.random.default_rng(0)
+    X = sp.csr_matrix((rng.random((500, 20)) < 0.1) * scale)
+    y = X @ rng.normal(size=20) / scale + 3.0
+    model = GDRegressor(solver="sgd", alpha=0, max_iter=10, tol=None, random_state=0)
+    assert model.fit(X, y).score(X, y) > 0.98
+
+
 # -- streams --------------------------------------------------------------------------
 
 
@@ -143,6 +153,17 @@ def test_one_odd_chunk_does_not_end_a_streams_learning(solver):
         else:
             model.partial_fit(X, y)
     np.testing.assert_allclose(model.coef_, w, rtol=1e-2)
+
+
+def test_columns_that_grow_in_a_stream_keep_their_exact_zeros():
+    rng = np.random.default_rng(0)
+    w = np.r_[np.ones(5), np.zeros(25)]
+    model = GDRegressor(solver="sgd", penalty="l1", alpha=0.3, random_state=0)
+    for chunk in range(40):
+        X = rng.normal(size=(100, 30)) * (1.0 if chunk < 20 else 8.0)
+        model.partial_fit(X, X @ w + 0.5 * rng.normal(size=100))
+        if chunk > 10:
+            np.testing.assert_array_equal(model.coef_ != 0, w != 0)
 
 
 def test_a_rate_too_large_for_two_chunks_in_turn_stays_lowered():
