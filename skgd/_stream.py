@@ -74,26 +74,12 @@ class Saved:
             state.theta = objective.from_user(self.user_theta)
             if self.user_average is not None:
                 state.memory["average"] = objective.from_user(self.user_average)
-            self._convert_received(state.memory, objective)
+            if "received" in state.memory:
+                # What is due is counted in steps, each worth ``inv_scale**2`` now.
+                worth = (objective.inv_scale / self.inv_scale) ** 2
+                state.memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
         state.point = state.theta
         return state
-
-    def _convert_received(self, memory, objective):
-        """Keep what l1 penalty one-row steps have collected, where its units allow."""
-        if "received" not in memory:
-            return
-        one = _one_scale(objective.shift, objective.inv_scale)
-        if one != _one_scale(self.shift, self.inv_scale):
-            del memory["received"]  # counted otherwise: no coefficient owes anything
-        elif not one:
-            # What is due is counted in rates, each worth ``inv_scale**2`` now; with one
-            # scale for all it is counted in the user's variables, which stay.
-            worth = (objective.inv_scale / self.inv_scale) ** 2
-            memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
-
-
-def _one_scale(shift, inv_scale):
-    return shift is None and bool(np.all(inv_scale == inv_scale[:1]))
 
 
 def _equal(a, b):
