@@ -156,10 +156,6 @@ def minibatch_block(
     return n_averaged
 
 
-def _soft(w, threshold):
-    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0.0)
-
-
 def sgd_block(
     X,
     y,

@@ -87,7 +87,7 @@ class Stochastic(Solver):
         """
         settings = self.settings
         state = self.blank(theta, math.nan, self.batch_size(problem))
-        # Drawn from the caller's generator, and many times faster than it at permutations.
+        # A generator of the run's own: a saved state then shares nothing with the caller's.
         state.memory["rng"] = np.random.default_rng(rng.randint(2**31 - 1))
         # The rate falls as rows go by, not as passes do: the noise of a pass over many
         # rows is that of many passes over few.
