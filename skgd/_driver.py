@@ -43,7 +43,7 @@ def run(problem, solver, state, callbacks, max_iter):
         for k in range(1, max_iter + 1):
             for announce in begins:
                 announce()
-            whole = False
+            whole, state.more = False, k < max_iter
             state = solver.step(problem, state)
             whole, iteration = True, k
             event = _event(problem, state, k, begin)
@@ -72,6 +72,8 @@ def run(problem, solver, state, callbacks, max_iter):
             solver.restart(state, theta, value)
             state.point, state.violation = point, violation
         return Result(state, "interrupted", iteration, interrupt)
+    finally:
+        state.more, state.ahead = False, None
     return Result(state, reason, iteration)
 
 

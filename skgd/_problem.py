@@ -61,11 +61,12 @@ class Problem:
             return 0.0
         return self.alpha * float(self.penalty.value(self._user_coef(self._coef(theta)), np))
 
-    def value(self, theta):
-        """Return F; reads the rows once and computes no gradient."""
+    def value(self, theta, loss_sum=None):
+        """Return F; reads the rows once, unless the sum of their losses is given."""
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = self.objective.loss_sum(theta) / self.objective.mass
-            return float(loss + self.penalty_value(theta))
+            if loss_sum is None:
+                loss_sum = self.objective.loss_sum(theta)
+            return float(loss_sum / self.objective.mass + self.penalty_value(theta))
 
     def value_grad(self, theta, rows=None):
         """Return F and the gradient of its smooth part.

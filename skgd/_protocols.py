@@ -66,6 +66,8 @@ class State:
     violation: float = np.nan  # of the optimality conditions at ``point``
     rate: float = np.nan  # of the last step
     rate_scale: float = 1.0  # plateau rules and the divergence guard multiply it
+    more: bool = False  # another step follows unless a callback stops the run
+    ahead: Any = None  # State after the next step, where a solver is that far already
     memory: dict = field(default_factory=dict)
 
 

@@ -79,5 +79,16 @@ def point_slope(loss):
     return slope
 
 
+def point_value(loss):
+    """The loss of one row for the twin of `sgd_block`."""
+
+    def value(y, eta):
+        if loss.codes or isinstance(loss, losses.Softmax):
+            return loss.value(np.array([y]), eta[None], np).sum()
+        return loss.value(np.atleast_1d(y), eta, np).sum()
+
+    return value
+
+
 def model(k, d, rng):
     return rng.standard_normal((k, d)), rng.standard_normal(k)

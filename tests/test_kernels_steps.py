@@ -10,6 +10,7 @@ from kernel_cases import (
     make_rows,
     model,
     point_slope,
+    point_value,
     weights,
 )
 from numpy.testing import assert_allclose, assert_array_equal
@@ -30,6 +31,7 @@ def check_sgd(
     average_from=None,
     big_rates=False,
     mean_atol=1e-12,
+    with_still=False,
 ):
     rng, n, d = np.random.RandomState(2), 150, 7
     y, s = draw(loss, n, k, rng), weights(n, rng)
@@ -46,8 +48,9 @@ def check_sgd(
         means = tuple([np.ones((k, d)), np.ones(k)] for _ in range(2))
     has_l1 = l1 > 0 if metric is None else metric[3].any()
     received = [np.zeros(k * d + 1) if has_l1 else None for _ in range(2)]
+    still = model(k, d, np.random.RandomState(5)) if with_still else None
     options = (6, average_from or 1, 2, metric)
-    counted = _kernels.sgd_block(
+    counted, value = _kernels.sgd_block(
         rows,
         order,
         rates,
@@ -60,8 +63,9 @@ def check_sgd(
         *means[0],
         *options,
         received[0],
+        still,
     )
-    counted2 = _reference.sgd_block(
+    counted2, value2 = _reference.sgd_block(
         X,
         y,
         s,
@@ -76,8 +80,16 @@ def check_sgd(
         *means[1],
         *options,
         received[1],
+        still,
+        point_value(loss),
     )
     assert counted == counted2
+    assert_allclose(value, value2, rtol=1e-12)
+    if with_still:
+        # The rows in any order: what a pass over all of them finds.
+        assert_allclose(value, _kernels.full_pass(rows, 0, n, *still, loss.pointwise(), None))
+    else:
+        assert np.isnan(value)
     # What a late coordinate received when it vanished is exact to first order in the decay.
     decays = l2 > 0 if metric is None else metric[2].any()
     atol = 5e-3 if layout != "dense" and has_l1 and decays else 1e-12
@@ -111,6 +123,43 @@ def test_sgd_block_equals_its_twin_for_every_loss(name, layout):
 @pytest.mark.parametrize("l2, l1", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
 def test_late_steps_equal_eager_ones(loss, k, dtype, layout, l2, l1):
     check_sgd(loss, layout, dtype, k, l2, l1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("loss, k", MODELS)
+@pytest.mark.parametrize("l1", [0.0, 0.2])
+def test_the_loss_of_a_point_that_stands_still(loss, k, dtype, layout, l1):
+    check_sgd(loss, layout, dtype, k, 0.3, l1, with_still=True)
+
+
+def test_the_loss_of_a_point_that_stands_still_on_centred_rows():
+    rng = np.random.RandomState(4)
+    metric = rng.uniform(0.2, 2, size=7), rng.standard_normal(7), rng.uniform(size=7), np.zeros(7)
+    check_sgd(losses.LogLoss(), "dense", metric=metric, with_still=True)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_loss_of_a_point_over_more_rows_than_a_block(layout):
+    loss, rng, n, k = losses.Softmax(), np.random.RandomState(1), 700, 300
+    y, s = draw(loss, n, k, rng), weights(n, rng)
+    rows, _ = make_rows(layout, np.float64, y, s, rng, 4)
+    still = model(k, 4, rng)
+    coef, intercept = model(k, 4, rng)
+    _, value = _kernels.sgd_block(
+        rows,
+        rng.permutation(n),
+        np.full(n, 0.01),
+        coef,
+        intercept,
+        0.0,
+        0.0,
+        1.0,
+        True,
+        loss.pointwise(),
+        still=still,
+    )
+    assert_allclose(value, _kernels.full_pass(rows, 0, n, *still, loss.pointwise(), None))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -176,10 +176,13 @@ def sgd_block(
     n_averaged=0,
     metric=None,
     received=None,
+    still=None,
+    value=None,
 ):
     """Stochastic gradient steps on one row each, nothing late.
 
-    As `skgd._kernels.sgd_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss;
+    As `skgd._kernels.sgd_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss, and
+    ``value(y_i, eta) -> float`` where there is a point that stands still;
     ``eta`` has shape ``(n_outputs,)``. The l1 part is the cumulative penalty of Tsuruoka
     et al. (2009): what a coefficient could have received (``received[-1]``, times ``l1m``
     with a metric) against what it has, so that noise does not lift it from zero.
@@ -187,9 +190,12 @@ def sgd_block(
     if received is not None:
         q = received[:-1].reshape(coef.shape)
     inv2, shift, a, l1m = metric if metric is not None else (1.0, None, None, None)
+    total = np.nan if still is None else 0.0
     for i, rate in zip(order, rates, strict=True):
         t += 1
         x = _dense_row(X, i)
+        if still is not None and s[i] != 0:
+            total += s[i] * value(y[i], still[0] @ x + still[1])
         g = slope(y[i], coef @ x + intercept) if s[i] != 0 else np.zeros(len(intercept))
         g = np.clip(weight_factor * s[i] * g, -LARGEST_SLOPE, LARGEST_SLOPE)
         if metric is None:
@@ -203,8 +209,8 @@ def sgd_block(
             center = intercept + (coef @ shift if shift is not None else 0.0)
             coef -= rate * np.outer(g, (x - shift if shift is not None else x) * inv2)
             e = np.exp(-a * rate)
-            still = a * rate == 0
-            pull = l1m * np.where(still, rate, -np.expm1(-a * rate) / np.where(still, 1.0, a))
+            slack = a * rate == 0
+            pull = l1m * np.where(slack, rate, -np.expm1(-a * rate) / np.where(slack, 1.0, a))
             if received is None:
                 coef *= e
             else:
@@ -222,7 +228,7 @@ def sgd_block(
             n_averaged += 1
             average_coef += (coef - average_coef) / n_averaged
             average_intercept += (intercept - average_intercept) / n_averaged
-    return n_averaged
+    return n_averaged, total
 
 
 def _cumulative(coef, received, due):

@@ -47,7 +47,9 @@ INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
 INLINE void prefetch_range(const char *p, idx_t bytes)
 {
     bytes = bytes < PREFETCH_BYTES ? bytes : PREFETCH_BYTES;
-    for (idx_t j = 0; j < bytes; j += 64) PREFETCH(p + j);
+    /* From the start of a line: a range that begins inside one may end on one more. */
+    const char *line = (const char *)((uintptr_t)p & ~(uintptr_t)63);
+    for (; line < p + bytes; line += 64) PREFETCH(line);
 }
 
 /* Calls the instance of name for these rows and this processor. */

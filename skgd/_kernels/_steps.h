@@ -27,21 +27,63 @@ typedef struct {
     const double *l1m;          /* IN  (d,)  l1 pull per unit of rate */
     double *received;           /* INOUT  (k, d)  l1 penalty received, or NULL without l1 */
     double due;                 /* INOUT  what could have been received, over l1m */
+    const double *still_coef;   /* IN  (k, d)  a point whose loss is summed, or NULL */
+    const double *still_intercept; /* IN  (k,) */
+    double value;               /* OUT */
 } steps_t;
 
-/* g (k,) = the weighted slopes of a row, bounded as in scikit-learn. */
-INLINE void row_slopes(const rows_t *rows, const loss_t *loss, idx_t i, idx_t k, double factor,
-                       const double *eta, double *y, double *g)
+/* What some hundred steps need of their rows beside the entries: read in one go, since rows
+   in random order miss the cache, and many misses at a time cost little more than one. */
+typedef struct {
+    idx_t size;                 /* rows */
+    double *y, *s;              /* targets, -1 and +1 for codes; weights */
+    double *eta;                /* (size, k)  of the point that stands still */
+    double *loss, *slope;       /* of its rows */
+} ahead_t;
+
+/* Allocates for k outputs; NULL where memory ran out. The caller frees y. */
+INLINE double *ahead_alloc(ahead_t *block, idx_t k)
 {
-    const double s = factor * rows->s[i];
-    if (k == 1 && !loss->joint) {
-        const double target = rows->codes ? (rows->y[i] == 0.0 ? 1.0 : -1.0) : rows->y[i];
-        g[0] = loss->slope(target, eta[0], loss->par);
-    } else {
-        double unused;
-        take_targets(rows, &i, 1, k, loss->joint, y, &unused);
-        loss->block(1, k, y, eta, loss->par, NULL, g);
-    }
+    const idx_t size = 4096 / k;
+    block->size = size < 8 ? 8 : (size > 256 ? 256 : size);
+    block->y = malloc((size_t)block->size * (4 * (size_t)k + 1) * sizeof(double));
+    if (block->y == NULL) return NULL;
+    block->eta = block->y + block->size * k;
+    block->loss = block->eta + block->size * k;
+    block->slope = block->loss + block->size * k;
+    block->s = block->slope + block->size * k;
+    return block->y;
+}
+
+/* At step n: reads on where a block ends. */
+INLINE void ahead_read(ahead_t *block, const rows_t *rows, const loss_t *loss, const steps_t *a,
+                       idx_t n)
+{
+    if (n % block->size) return;
+    const idx_t left = a->m - n, size = left < block->size ? left : block->size;
+    take_targets(rows, a->order + n, size, a->k, loss->joint, block->y, block->s);
+}
+
+/* After step n: adds the losses of a block that is full, as a vector loop. */
+INLINE void ahead_value(ahead_t *block, const loss_t *loss, steps_t *a, idx_t n)
+{
+    const idx_t r = n % block->size;
+    if (a->still_coef == NULL || (r + 1 < block->size && n + 1 < a->m)) return;
+    const idx_t per_row = loss->joint ? 1 : a->k;
+    double part = 0.0;
+    loss->block(r + 1, a->k, block->y, block->eta, loss->par, block->loss, block->slope);
+    for (idx_t q = 0; q <= r; q++)
+        for (idx_t j = 0; j < per_row; j++) part += weigh(block->s[q], block->loss[q * per_row + j]);
+    a->value += part;
+}
+
+/* g (k,) = the weighted slopes of row r of a block, bounded as in scikit-learn. */
+INLINE void row_slopes(const ahead_t *block, const loss_t *loss, idx_t r, idx_t k, double factor,
+                       const double *eta, double *g)
+{
+    const double s = factor * block->s[r], *y = block->y + r * (loss->joint ? 1 : k);
+    if (k == 1 && !loss->joint) g[0] = loss->slope(y[0], eta[0], loss->par);
+    else loss->block(1, k, y, eta, loss->par, NULL, g);
     for (idx_t j = 0; j < k; j++) {
         const double v = weigh(s, g[j]);
         g[j] = v > LARGEST_SLOPE ? LARGEST_SLOPE : (v < -LARGEST_SLOPE ? -LARGEST_SLOPE : v);

@@ -5,8 +5,6 @@ INLINE void T(prefetch_step)(const rows_t *rows, const steps_t *a, idx_t step)
     if (step + AHEAD < a->m) {
         const idx_t i = a->order[step + AHEAD];
         if (SPARSE || rows->d <= TILE) T(prefetch_row)(rows, i);
-        PREFETCH(rows->y + i * rows->y_width);
-        PREFETCH(rows->s + i);
     }
     if (SPARSE && step + 2 * AHEAD < a->m) T(prefetch_start)(rows, a->order[step + 2 * AHEAD]);
 }
@@ -119,9 +117,10 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     }
     const size_t n_sum = a->average_coef ? (size_t)(k * d) : 0;
     const size_t n_late = lazy ? (size_t)d * (n_sum ? 2 : 1) : 0;
-    double *work = calloc(n_sum + n_late + 4 * (size_t)longest + 3 * (size_t)k + 1,
+    ahead_t block;
+    double *work = calloc(n_sum + n_late + 4 * (size_t)longest + 2 * (size_t)k + 1,
                           sizeof(double));
-    if (work == NULL) return -1;
+    if (work == NULL || ahead_alloc(&block, k) == NULL) { free(work); return -1; }
     T(late_t) late = {a->coef, NULL, NULL, NULL, 1.0, 0.0, 0.0, a->received, a->l1m, a->due};
     double *free_part = work;
     if (n_sum) { late.sum = free_part; free_part += n_sum; }
@@ -129,7 +128,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     if (lazy && n_sum) { late.marked = free_part; free_part += d; }
     double *RESTRICT decay = free_part, *RESTRICT pull = decay + longest;
     double *RESTRICT l1m = pull + longest, *RESTRICT held = l1m + longest;
-    double *eta = held + longest, *g = eta + k, *y = g + k;
+    double *eta = held + longest, *g = eta + k;
 
     for (idx_t n = 0; n < a->m; n++) {
         const idx_t i = a->order[n];
@@ -139,6 +138,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         const INDEX *RESTRICT col = (const INDEX *)rows->indices + start;
         const double rate = a->rates[n];
         T(prefetch_step)(rows, a, n);
+        ahead_read(&block, rows, loss, a, n);
 
         if (lazy) {
             /* What the row's coordinates missed, all at once: pull holds the times first. */
@@ -183,7 +183,11 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         }
         for (idx_t j = 0; j < k; j++)
             eta[j] = a->intercept[j] + late.scale * T(row_dot)(x, col, length, late.u + j * d);
-        row_slopes(rows, loss, i, k, a->weight_factor, eta, y, g);
+        for (idx_t j = 0; a->still_coef && j < k; j++)
+            block.eta[n % block.size * k + j] =
+                a->still_intercept[j] + T(row_dot)(x, col, length, a->still_coef + j * d);
+        row_slopes(&block, loss, n % block.size, k, a->weight_factor, eta, g);
+        ahead_value(&block, loss, a, n);
 
         if (!metric && a->l2 > 0.0) {
             const double shrink = 1.0 - rate * a->l2, old = late.scale;
@@ -227,6 +231,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         for (idx_t i = 0; i < k * d; i++)
             a->average_coef[i] = a->average_coef[i] * old + late.sum[i] / all;
     }
+    free(block.y);
     free(work);
     return 0;
 }
@@ -299,10 +304,11 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     const double *RESTRICT m = a->shift;
     int flows = 0;
     for (idx_t c = 0; a->inv2 && c < d; c++) flows |= a->a[c] != 0.0 || a->received;
-    double *work = malloc((2 * (size_t)d + 3 * (size_t)k + 1) * sizeof(double));
-    if (work == NULL) return -1;
+    ahead_t block;
+    double *work = malloc((2 * (size_t)d + 2 * (size_t)k + 1) * sizeof(double));
+    if (work == NULL || ahead_alloc(&block, k) == NULL) { free(work); return -1; }
     double *RESTRICT decay = work, *RESTRICT pull = work + d;
-    double *eta = pull + d, *g = eta + k, *y = g + k, last_rate = NAN;
+    double *eta = pull + d, *g = eta + k, last_rate = NAN;
 
     /* With a shift the intercept kept here is the centred one, c = b + shift . w. */
     for (idx_t j = 0; m && j < k; j++)
@@ -316,12 +322,17 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
         const double rate = a->rates[n];
         T(prefetch_step)(rows, a, n);
+        ahead_read(&block, rows, loss, a, n);
 
         for (idx_t j = 0; j < k; j++) {
             const double *RESTRICT w = a->coef + j * d;
             eta[j] = a->intercept[j] + T(dot)(x, m, w, d);
         }
-        row_slopes(rows, loss, i, k, a->weight_factor, eta, y, g);
+        for (idx_t j = 0; a->still_coef && j < k; j++)
+            block.eta[n % block.size * k + j] =
+                a->still_intercept[j] + T(dot)(x, NULL, a->still_coef + j * d, d);
+        row_slopes(&block, loss, n % block.size, k, a->weight_factor, eta, g);
+        ahead_value(&block, loss, a, n);
         if (flows && rate != last_rate) {
             SIMD for (idx_t c = 0; c < d; c++)
                 pull[c] = a->l1m[c] * flow(a->a[c], rate, &decay[c]);
@@ -363,6 +374,7 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             a->intercept[j] -= m[c] * a->coef[j * d + c];
             if (a->average_coef) a->average_intercept[j] -= m[c] * a->average_coef[j * d + c];
         }
+    free(block.y);
     free(work);
     return 0;
 }

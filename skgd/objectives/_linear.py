@@ -140,6 +140,7 @@ class LinearObjective:
         # Each part has a gradient of its own; together they stay near 4 % of X.
         by_memory = self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params)
         n = int(max(1, min(_MOST_PARTS, by_work, by_memory)))
+        n = 2 ** (n.bit_length() - 1)  # an odd number would leave one of two threads idle
         edges = np.linspace(0, self.n_rows, n + 1).astype(int)
         return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 

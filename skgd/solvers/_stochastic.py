@@ -1,5 +1,6 @@
 """Any update rule on batches of rows: one row, a mini-batch, or all rows a step."""
 
+import copy
 import math
 
 import numpy as np
@@ -20,6 +21,8 @@ _FEW_ROWS = 32
 _SPAN = 512, 8192  # rows after which a rate of our own has fallen to 0.6 of what it was
 _NEAR_ONE = 6.0  # ratio of scales that one rate still serves
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
+_WORTH_READING = 2**16  # stored entries from which a second reading of them is worth saving
+_SORTED = 2**18  # rows from which swaps, which miss the cache, are slower than a sort
 
 
 class Stochastic(Solver):
@@ -43,6 +46,9 @@ class Stochastic(Solver):
     Notes
     -----
     A pass reads every row once in the order drawn, and once more in storage order for F.
+    With one row a step, where that reading would be much of the time, F of a point is found
+    in the next pass while its rows are in cache; that pass is thrown away if a callback
+    stops the run or changes the rate.
     A rule holds its vectors of length ``n_params``; the order is one vector of length n.
     """
 
@@ -137,24 +143,75 @@ class Stochastic(Solver):
 
     def step(self, problem, state):
         """Do one pass over the rows; value is that of the point it reaches."""
-        memory, objective = state.memory, problem.objective
-        order = objective.active()
-        if self.settings.shuffle:
-            order = memory["rng"].permutation(order)
+        ahead, state.ahead = state.ahead, None
         with np.errstate(over="ignore", invalid="ignore"):
-            self.run_pass(problem, state, order)
-            averaged = memory["n_averaged"] > 0
-            state.point = memory["average"] if averaged else state.theta
-            state.passes += 1
+            if ahead is not None and ahead.rate_scale == state.rate_scale:
+                ahead.more = state.more
+                state = ahead
+            else:
+                self._pass(problem, state)
             if self.settings.violation:
                 state.value, grad = problem.value_grad(state.point)
                 state.violation = problem.violation(state.point, grad)
+            elif state.more and self._looks_ahead(problem, state):
+                state.ahead = copy.deepcopy(state)
+                loss = self._pass(problem, state.ahead, state.point)
+                state.value = problem.value(state.point, loss)
             else:
                 state.value = problem.value(state.point)
         return state
 
-    def run_pass(self, problem, state, order):
-        """Move ``state.theta`` along the rows of ``order``; does not look at F."""
+    def _pass(self, problem, state, still=None):
+        """Do a pass; return the sum of the losses at ``still``, if that is a point."""
+        loss = self.run_pass(problem, state, self._order(problem, state), still)
+        averaged = state.memory["n_averaged"] > 0
+        state.point = state.memory["average"] if averaged else state.theta
+        state.passes += 1
+        return loss
+
+    def _order(self, problem, state):
+        order = problem.objective.active()
+        if not self.settings.shuffle:
+            return order
+        rng = state.memory["rng"]
+        if len(order) < _SORTED:
+            return rng.permutation(order)
+        # Random numbers with the row's below them, sorted: ties are as good as none.
+        bits = int(order[-1]).bit_length()
+        keys = rng.integers(0, 2 ** (63 - bits), size=len(order), dtype=np.int64)
+        keys <<= bits
+        keys |= order
+        keys.sort()
+        keys &= 2**bits - 1
+        return keys.astype(np.intp, copy=False)
+
+    def _looks_ahead(self, problem, state):
+        return self._one_row(problem, state) and problem.objective.n_stored > _WORTH_READING
+
+    def _one_row(self, problem, state):
+        plain = state.memory["batch_size"] == 1 and type(self.rule) is SGD and self._unclipped()
+        return plain and self._compiled(problem) is not None
+
+    def run_pass(self, problem, state, order, still=None):
+        """Move ``state.theta`` along the rows of ``order``.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        state : State
+            Changed in place.
+        order : ndarray of intp
+            Row numbers.
+        still : ndarray of shape (n_params,), default=None
+            A point whose loss on these rows is wanted; for one row a step only.
+
+        Returns
+        -------
+        float or None
+            Sum of the losses at ``still``.
+        """
+        loss = None
         size = state.memory["batch_size"]
         n_steps = -(-len(order) // size)
         rates = self._rates(problem, state, n_steps)
@@ -162,12 +219,13 @@ class Stochastic(Solver):
         compiled = self._compiled(problem)
         if compiled is None:
             self._vector_pass(problem, state, order, rates, average_from)
-        elif size == 1 and type(self.rule) is SGD and self._unclipped():
-            self._one_row_pass(problem, state, order, rates, average_from)
+        elif self._one_row(problem, state):
+            loss = self._one_row_pass(problem, state, order, rates, average_from, still)
         else:
             self._batch_pass(problem, state, order, rates, average_from, compiled)
         state.t += n_steps
         state.rate = float(rates[-1])
+        return loss
 
     def _rates(self, problem, state, n_steps):
         settings = self.settings
@@ -270,7 +328,7 @@ class Stochastic(Solver):
         # of another size would leave no rate that suits both.
         return not objective.fit_intercept or 1 / _NEAR_ONE < objective.scale[0] < _NEAR_ONE
 
-    def _one_row_pass(self, problem, state, order, rates, average_from):
+    def _one_row_pass(self, problem, state, order, rates, average_from, still):
         memory, objective = state.memory, problem.objective
         theta, average = objective.to_user(state.theta), memory["average"]
         if average is not None:
@@ -295,7 +353,9 @@ class Stochastic(Solver):
             received[-1] *= due
         W, b = objective.split(theta)
         mean = (None, None) if average is None else objective.split(average)
-        memory["n_averaged"] = _kernels.sgd_block(
+        if still is not None:
+            still = objective.split(objective.to_user(still))
+        memory["n_averaged"], loss = _kernels.sgd_block(
             objective.memory(),
             order,
             rates,
@@ -312,12 +372,14 @@ class Stochastic(Solver):
             memory["n_averaged"],
             metric,
             received if problem.has_l1 else None,
+            still,
         )
         if problem.has_l1:
             received[-1] /= due
         state.theta[:] = objective.from_user(theta)
         if average is not None:
             memory["average"][:] = objective.from_user(average)
+        return loss
 
     # -- resuming -------------------------------------------------------------------
 
@@ -326,6 +388,7 @@ class Stochastic(Solver):
         state.theta = theta.copy()
         state.point = state.theta
         state.value = value
+        state.ahead = None
         self._clear(state)
         if state.memory["average"] is not None:
             state.memory["average"] = np.zeros_like(state.theta)
