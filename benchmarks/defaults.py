@@ -9,7 +9,7 @@ all rows, and the score of 5-fold cross-validation. Both sides minimise the same
 
 import warnings
 
-from rates import Objective
+from optimum import Objective
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import cross_val_score
@@ -29,7 +29,7 @@ def main():
     for name, (load, task) in SETS.items():
         X, y = load()
         F = Objective(X, y, task, alpha=1e-4)
-        best, null = F.optimum(), F.null()[0]
+        best, null = F.optimum().value, F.null()[0]
         std = X.std(axis=0)
         if task == "regression":
             models = [SGDRegressor(random_state=0), GDRegressor()]

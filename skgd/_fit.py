@@ -17,6 +17,7 @@ from ._build import (
     null_point,
     scaled_problem,
 )
+from ._certificate import Certificate, has_gap
 from ._compat import callbacks_of
 from ._driver import run
 from ._stream import Saved
@@ -25,11 +26,11 @@ from .callbacks import (
     DivergenceGuard,
     History,
     NoImprovement,
+    Optimality,
     Plateau,
     Printer,
     SklearnBridge,
     Validation,
-    Violation,
 )
 from .objectives import make_objective
 from .schedules import Adaptive
@@ -120,8 +121,10 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     zero_value = problem.value(objective.from_user(objective.zeros()))
 
     state = plan.solver.init(problem, theta, rng)
-    reference = _reference_violation(plan, problem, null, theta, state)
-    watch = _Watch(est, plan, problem, state, zero_value, reference, validation, metadata)
+    reference, certificate = _references(problem, null, theta, state)
+    watch = _Watch(
+        est, plan, problem, state, zero_value, reference, certificate, validation, metadata
+    )
     with watch.bridge:
         result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
         _finish(est, plan, problem, result, watch)  # the last hook shows a fitted model
@@ -129,19 +132,24 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     return result.interrupt
 
 
-def _reference_violation(plan, problem, null, theta, state):
-    if np.array_equal(theta, null) and np.isfinite(state.violation):
-        return state.violation
-    _, grad = problem.value_grad(null)
-    return problem.violation(null, grad)
+def _references(problem, null, theta, state):
+    """Return the violation at the null point, and a certificate where there is a gap."""
+    value, violation = state.value, state.violation
+    if not (np.array_equal(theta, null) and np.isfinite(violation)):
+        value, grad = problem.value_grad(null)
+        violation = problem.violation(null, grad)
+    return violation, Certificate(problem, value) if has_gap(problem) else None
 
 
 class _Watch:
     """The callbacks of one fit, in the order in which they are asked."""
 
-    def __init__(self, est, plan, problem, state, zero_value, reference, validation, metadata):
+    def __init__(
+        self, est, plan, problem, state, zero_value, reference, certificate, validation, metadata
+    ):
         objective = problem.objective
         self.zero_value, self.reference = zero_value, reference
+        self.certificate = certificate
         blame = None
         if not isinstance(est.eta0, str) or (plan.schedule and plan.schedule.absolute):
             blame = f"learning_rate={est.learning_rate!r}, eta0={est.eta0!r}"
@@ -172,8 +180,7 @@ class _Watch:
         self.certified = certified = plan.solver.certifies(problem)
         rules = []
         if certified and est.tol is not None:
-            stalled = state.memory
-            rules.append(Violation(est.tol, self.reference, lambda: "stalled" in stalled))
+            rules.append(Optimality(est.tol, self.reference, state.memory, self.certificate))
         if adaptive:
             patience = plan.schedule.patience
             watch = None
@@ -264,11 +271,23 @@ def _finish(est, plan, problem, result, watch):
         est.history_["validation_score"] = scores
     est.loss_curve_ = est.history_["value"].copy()
     est.solver_ = plan.found
+    est.optimality_, est.optimality_kind_ = _optimality(state, watch)
+    if result.reason == "max_iter" and watch.certified and est.tol is not None:
+        # The certificate was not due at the last iteration, which may have been enough.
+        if est.optimality_ <= est.tol:
+            result.reason = "converged"
     est.stop_reason_ = result.reason
     est.converged_ = result.reason in ("converged", "no_improvement", "early_stopping")
-    est.optimality_ = float(state.violation / watch.reference) if watch.reference > 0 else 0.0
-    est.optimality_kind_ = "violation"
     est._state = Saved.after(plan, problem, state, est) if plan.solver.streams else None
+
+
+def _optimality(state, watch):
+    """Return how far the point is from the optimum, and which figure says so."""
+    if watch.certificate is not None:
+        gap = watch.certificate.optimality(state.point, state.value)
+        if np.isfinite(gap):
+            return gap, "gap"
+    return float(state.violation / watch.reference) if watch.reference > 0 else 0.0, "violation"
 
 
 def _warn(est, plan, result, watch):
@@ -278,7 +297,8 @@ def _warn(est, plan, result, watch):
         reached = f"F = {result.state.value:.6g}, before any rule to stop held"
         advice = "Raise max_iter, or tol if that is near enough"
     else:
-        reached = f"optimality {est.optimality_:.1e} > tol={est.tol:.1e}"
+        figure = "duality gap" if est.optimality_kind_ == "gap" else "violation"
+        reached = f"optimality ({figure}) {est.optimality_:.1e} > tol={est.tol:.1e}"
         advice = "Raise max_iter, or tol if that is near enough; eta0='auto' scales the columns"
     warnings.warn(
         f"{type(est).__name__} stopped after max_iter={est.max_iter} iterations at {reached}. "

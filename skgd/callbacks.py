@@ -15,11 +15,11 @@ __all__ = [
     "DivergenceGuard",
     "History",
     "NoImprovement",
+    "Optimality",
     "Plateau",
     "Printer",
     "SklearnBridge",
     "Validation",
-    "Violation",
 ]
 
 
@@ -82,26 +82,60 @@ class DivergenceGuard:
         return Rescale(factor, self.theta, self.value)
 
 
-class Violation:
-    """Stops when the violation of the optimality conditions is small enough.
+class Optimality:
+    """Stops when a certificate, or else the violation, says that the point is near enough.
 
     Parameters
     ----------
     tol : float
-        Largest violation at which to stop, as a fraction of ``reference``.
+        Largest optimality at which to stop: of the gap where there is a certificate, of
+        the violation as a fraction of ``reference`` where there is none.
     reference : float
         The violation at zero coefficients with the best intercept.
-    stalled : callable
-        Tells, without arguments, whether the solver can lower F no further.
+    memory : dict
+        Of the solver's state. ``"stalled"`` in it says that F can be lowered no further,
+        ``"decrement"`` is an estimate of how far F is above its minimum.
+    certificate : Certificate, default=None
+        Has ``optimality(theta, value)``, which reads the rows, ``at_rounding``, and
+        ``null_value``, F where ``reference`` was taken.
+
+    Notes
+    -----
+    A gap costs two readings of X, so it is asked for when it may be small enough: it falls
+    at most like the square of the violation, hence after a gap ``g > tol`` the next is due
+    when the violation has fallen by ``sqrt(tol / g)``, or the number of iterations has
+    grown by half. The steps in between cost nothing.
     """
 
-    def __init__(self, tol, reference, stalled):
-        self.bound, self.stalled = tol * reference, stalled
+    def __init__(self, tol, reference, memory, certificate=None):
+        self.tol, self.reference, self.memory = tol, reference, memory
+        self.certificate = certificate
+        self._violation = min(max(0.1, np.sqrt(tol)), 1.0) * reference
+        self._iteration, self._share = 10, 1.0
 
     def __call__(self, event):
-        if event.violation <= self.bound:
-            return Stop("converged")
-        return Stop("no_improvement") if self.stalled() else None
+        stalled = "stalled" in self.memory
+        if self.certificate is None:
+            if event.violation <= self.tol * self.reference:
+                return Stop("converged")
+        elif stalled or self._is_due(event):
+            found = self.certificate.optimality(event.theta, event.value)
+            if found <= self.tol or self.certificate.at_rounding:
+                return Stop("converged")
+            fall = 0.9 * np.sqrt(self.tol / found)
+            self._violation = min(max(fall, 0.05), 0.7) * event.violation
+            self._iteration = event.iteration + max(10, event.iteration // 2)
+        return Stop("no_improvement") if stalled else None
+
+    def _is_due(self, event):
+        if event.violation <= self._violation or event.iteration >= self._iteration:
+            return True
+        ahead = self.memory.get("decrement", np.inf)
+        if ahead <= self._share * self.tol * (self.certificate.null_value - event.value):
+            # An estimate that was too hopeful is believed later the next time.
+            self._share *= 0.25
+            return True
+        return False
 
 
 class _Progress:

@@ -331,7 +331,8 @@ def interrupt_at(k):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("eta0", ["auto", 0.05])
 def test_an_interrupted_fit_keeps_the_best_point_and_raises_again(X, y, solver, eta0, F):
-    est = GDRegressor(solver=solver, eta0=eta0, alpha=0.1, scoring=interrupt_at(4), max_iter=50)
+    est = GDRegressor(solver=solver, eta0=eta0, alpha=0.1, scoring=interrupt_at(4))
+    est.set_params(max_iter=50, tol=1e-12)
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, y, X_val=X, y_val=y)
     assert (est.stop_reason_, est.n_iter_, est.converged_) == ("interrupted", 4, False)

@@ -1,16 +1,22 @@
 """Compiled kernels: arithmetic on rows, nothing else; NumPy twins in `_reference`."""
 
 from ._blocks import column_moments, full_pass, minibatch_block, row_norms
+from ._maps import adjoint_map, linear_map, losses_at
 from ._pointwise import Move, Pointwise, get_move, get_pointwise
+from ._quadratic import descend_quadratic
 from ._steps import sgd_block
 
 __all__ = [
     "Move",
     "Pointwise",
+    "adjoint_map",
     "column_moments",
+    "descend_quadratic",
     "full_pass",
     "get_move",
     "get_pointwise",
+    "linear_map",
+    "losses_at",
     "minibatch_block",
     "row_norms",
     "sgd_block",

@@ -60,14 +60,14 @@ def full_pass(X, y, s, coef, intercept, loss):
         if k == 1 and y.ndim == 1:
             eta = eta[:, 0]
         losses, slopes = loss.value(y_rows, eta, np), loss.gradient(y_rows, eta, np)
-        value += _weigh(s_rows, losses).sum()
-        slopes = _weigh(s_rows, slopes).reshape(len(s_rows), k)
+        value += weigh(s_rows, losses).sum()
+        slopes = weigh(s_rows, slopes).reshape(len(s_rows), k)
         grad[: k * d] += (x.T @ slopes).T.ravel()
         grad[k * d :] += slopes.sum(axis=0)
     return float(value), grad
 
 
-def _weigh(s, x):
+def weigh(s, x):
     """``s * x`` along the rows, exactly zero where ``s`` is."""
     s = s if x.ndim == 1 else s[:, None]
     return s * np.where(s == 0, 0.0, x)

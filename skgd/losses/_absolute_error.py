@@ -1,6 +1,6 @@
 """Absolute error: least absolute deviations."""
 
-from ._base import RegressionLoss
+from ._base import RegressionLoss, within
 from ._start import weighted_quantile
 
 __all__ = ["AbsoluteError"]
@@ -34,6 +34,12 @@ class AbsoluteError(RegressionLoss):
 
     def gradient(self, y, eta, xp):
         return xp.sign(eta - y)
+
+    def conjugate(self, y, dual, xp):
+        return within(dual, -1, 1, dual * y, xp)
+
+    def _dual_range(self, y, xp):
+        return -1.0, 1.0
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, 0.5, xp)

@@ -7,13 +7,23 @@ import numpy as np
 from .._component import Component
 from ._start import constant_slope, deviation, half_count, least_point, weighted_mean
 
-__all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp"]
+__all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp", "within", "x_log_x"]
 
 
 def exp(eta, xp):
     """Return ``exp(eta)``; infinity where it overflows, without a warning."""
     with np.errstate(over="ignore"):
         return xp.exp(eta)
+
+
+def x_log_x(x, xp):
+    """Return ``x * log(x)``, which is 0 at 0; 0 below, where it has no value."""
+    return x * xp.log(xp.where(x > 0, x, xp.ones_like(x)))
+
+
+def within(dual, low, high, value, xp):
+    """Return ``value`` where ``low <= dual <= high``, infinity elsewhere."""
+    return xp.where((dual >= low) & (dual <= high), value, xp.full_like(value, math.inf))
 
 
 class Loss(Component):
@@ -41,6 +51,11 @@ class Loss(Component):
         Whether `proba` exists.
     least_at_zero : bool
         Whether no coefficients at all are among the best, as for the perceptron.
+    joint : bool
+        Whether the outputs of a row depend on each other, as for softmax.
+    has_conjugate : bool
+        Whether the class itself has ``conjugate``, from which a fit knows how far it is
+        from the optimum.
 
     Notes
     -----
@@ -56,6 +71,7 @@ class Loss(Component):
     codes = False
     has_proba = False
     least_at_zero = False
+    joint = False
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 
@@ -92,6 +108,54 @@ class Loss(Component):
             At a kink, one subgradient.
         """
         raise NotImplementedError
+
+    @property
+    def has_conjugate(self):
+        # Looked up in the class itself: a subclass may have another formula.
+        return "conjugate" in type(self).__dict__
+
+    def conjugate(self, y, dual, xp):
+        r"""Return the convex conjugate of `value` in ``eta``.
+
+        .. math:: \ell^*(u) = \sup_\eta \; u \eta - \ell(y, \eta)
+
+        Parameters
+        ----------
+        y, dual : array of shape (n_rows,) or (n_rows, n_outputs)
+            Target, and a number :math:`u` in the units of `gradient`.
+        xp : namespace
+            Array namespace of ``dual``.
+
+        Returns
+        -------
+        array of the shape of `value`
+            Infinity where no slope is or comes near ``u``. At ``u = gradient(y, eta)`` it
+            is ``u * eta - value(y, eta)``.
+        """
+        raise NotImplementedError
+
+    def project(self, y, dual, xp):
+        """Return the nearest numbers at which `conjugate` is finite.
+
+        Parameters
+        ----------
+        y, dual : array of shape (n_rows,) or (n_rows, n_outputs)
+            As in `conjugate`.
+        xp : namespace
+            Array namespace of ``dual``.
+
+        Returns
+        -------
+        array of the shape of ``dual``
+            What is within the range of `gradient` is returned as it is.
+        """
+        low, high = self._dual_range(y, xp)
+        low, high = low + xp.zeros_like(dual), high + xp.zeros_like(dual)
+        return xp.where(dual < low, low, xp.where(dual > high, high, dual))
+
+    def _dual_range(self, y, xp):
+        """Return the least and the largest slope, or the bounds that slopes approach."""
+        return -math.inf, math.inf
 
     def inverse_link(self, eta, xp):
         """Return what a prediction shows of the linear predictor.
@@ -270,6 +334,13 @@ class MarginLoss(Loss):
     """Loss of a margin ``z = y * eta`` with targets of +1 and -1."""
 
     kinds = frozenset({"classification"})
+
+    # Slopes are -a y, with ``a`` from 0 to this.
+    _steepest = math.inf
+
+    def _dual_range(self, y, xp):
+        zero, most = xp.zeros_like(y), self._steepest
+        return xp.where(y > 0, zero - most, zero), xp.where(y > 0, zero, zero + most)
 
     def _start(self, y, s, xp):
         # Two rows, one per class, have the same minimiser as all rows.

@@ -1,7 +1,7 @@
 """Epsilon-insensitive loss: that of support vector regression."""
 
 from .._ranges import check_number
-from ._base import RegressionLoss
+from ._base import RegressionLoss, within
 from ._start import weighted_quantile
 
 __all__ = ["EpsilonInsensitive"]
@@ -50,6 +50,12 @@ class EpsilonInsensitive(RegressionLoss):
     def gradient(self, y, eta, xp):
         r = eta - y
         return xp.where(xp.abs(r) > self.epsilon, xp.sign(r), xp.zeros_like(r))
+
+    def conjugate(self, y, dual, xp):
+        return within(dual, -1, 1, dual * y + self.epsilon * xp.abs(dual), xp)
+
+    def _dual_range(self, y, xp):
+        return -1.0, 1.0
 
     def _start(self, y, s, xp):
         # The loss is half of |eta - y - epsilon| + |eta - y + epsilon| less a

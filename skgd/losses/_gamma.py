@@ -2,7 +2,7 @@
 
 import math
 
-from ._base import LogLinkLoss, exp
+from ._base import LogLinkLoss, exp, within, x_log_x
 
 __all__ = ["Gamma"]
 
@@ -37,3 +37,10 @@ class Gamma(LogLinkLoss):
     def hessian(self, y, eta, xp):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         return y * exp(-eta, xp)
+
+    def conjugate(self, y, dual, xp):
+        ratio = 1 - dual  # of y to mu
+        return within(dual, -math.inf, 1, x_log_x(ratio, xp) + dual * (1 + xp.log(y)), xp)
+
+    def _dual_range(self, y, xp):
+        return -math.inf, 1.0

@@ -1,6 +1,6 @@
 """Hinge loss: that of the linear support vector machine."""
 
-from ._base import MarginLoss
+from ._base import MarginLoss, within
 
 __all__ = ["Hinge"]
 
@@ -29,6 +29,7 @@ class Hinge(MarginLoss):
     name = "hinge"
     smooth = False
     _kernel = ("hinge", ())
+    _steepest = 1.0
 
     def value(self, y, eta, xp):
         return xp.clip(1 - y * eta, 0, None)
@@ -36,6 +37,9 @@ class Hinge(MarginLoss):
     def gradient(self, y, eta, xp):
         z = y * eta
         return xp.where(z <= 1, -y, xp.zeros_like(z))
+
+    def conjugate(self, y, dual, xp):
+        return within(y * dual, -1, 0, y * dual, xp)
 
     def _start(self, y, s, xp):
         # Between the kinks at -1 and 1 the slope is constant: the heavier class wins.

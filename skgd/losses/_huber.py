@@ -1,7 +1,7 @@
 """Huber loss: quadratic near zero, linear far away."""
 
 from .._ranges import check_number
-from ._base import RegressionLoss
+from ._base import RegressionLoss, within
 
 __all__ = ["Huber"]
 
@@ -65,3 +65,9 @@ class Huber(RegressionLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         one = xp.ones_like(eta)
         return xp.where(xp.abs(eta - y) <= self.epsilon, one, 0 * one)
+
+    def conjugate(self, y, dual, xp):
+        return within(dual, *self._dual_range(y, xp), dual * y + 0.5 * dual**2, xp)
+
+    def _dual_range(self, y, xp):
+        return -self.epsilon, self.epsilon

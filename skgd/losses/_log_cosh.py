@@ -1,7 +1,7 @@
 """Log-cosh regression loss: quadratic near zero, linear far away, smooth everywhere."""
 
 from .._ranges import check_number
-from ._base import RegressionLoss
+from ._base import RegressionLoss, within, x_log_x
 
 __all__ = ["LogCosh"]
 
@@ -62,3 +62,12 @@ class LogCosh(RegressionLoss):
         # 4 e / (1 + e)^2 keeps the tail that 1 - tanh^2 rounds to zero.
         e = xp.exp(-2 * xp.abs(eta - y) / self.delta)
         return 4 * e / (1 + e) ** 2
+
+    def conjugate(self, y, dual, xp):
+        t = dual / self.delta
+        entropy = x_log_x(1 + t, xp) + x_log_x(1 - t, xp)
+        value = dual * y + 0.5 * self.delta**2 * entropy
+        return within(dual, *self._dual_range(y, xp), value, xp)
+
+    def _dual_range(self, y, xp):
+        return -self.delta, self.delta

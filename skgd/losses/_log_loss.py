@@ -2,7 +2,7 @@
 
 import math
 
-from ._base import MarginLoss
+from ._base import MarginLoss, within, x_log_x
 from ._softmax import Softmax
 from ._start import half_count
 
@@ -42,6 +42,7 @@ class LogLoss(MarginLoss):
     curvature = 0.25
     has_proba = True
     _kernel = ("log_loss", ())
+    _steepest = 1.0
 
     def value(self, y, eta, xp):
         z = y * eta
@@ -54,6 +55,10 @@ class LogLoss(MarginLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         e = xp.exp(-xp.abs(y * eta))
         return e / (1 + e) ** 2
+
+    def conjugate(self, y, dual, xp):
+        p = -y * dual
+        return within(p, 0, 1, x_log_x(p, xp) + x_log_x(1 - p, xp), xp)
 
     def inverse_link(self, eta, xp):
         return _sigmoid(eta, xp)

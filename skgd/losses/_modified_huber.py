@@ -1,6 +1,6 @@
 """Modified Huber loss: a smooth margin loss that outliers move little."""
 
-from ._base import MarginLoss
+from ._base import MarginLoss, within
 
 __all__ = ["ModifiedHuber"]
 
@@ -41,6 +41,7 @@ class ModifiedHuber(MarginLoss):
     curvature = 2.0
     has_proba = True
     _kernel = ("modified_huber", ())
+    _steepest = 4.0
 
     def value(self, y, eta, xp):
         z = y * eta
@@ -54,6 +55,10 @@ class ModifiedHuber(MarginLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where((y * eta < 1) & (y * eta >= -1), two, 0 * two)
+
+    def conjugate(self, y, dual, xp):
+        z = y * dual
+        return within(z, -4, 0, z + 0.25 * z**2, xp)
 
     def proba(self, eta, xp):
         """Return the estimated probabilities of both classes.

@@ -78,6 +78,16 @@ class OneVsRest(Loss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         return self.loss.hessian(self._targets(y, eta, xp), eta, xp)
 
+    @property
+    def has_conjugate(self):
+        return self.loss.has_conjugate
+
+    def conjugate(self, y, dual, xp):
+        return self.loss.conjugate(self._targets(y, dual, xp), dual, xp)
+
+    def project(self, y, dual, xp):
+        return self.loss.project(self._targets(y, dual, xp), dual, xp)
+
     def inverse_link(self, eta, xp):
         return self.loss.inverse_link(eta, xp)
 

@@ -1,6 +1,6 @@
 """Perceptron loss: only rows on the wrong side cost anything."""
 
-from ._base import MarginLoss
+from ._base import MarginLoss, within
 
 __all__ = ["Perceptron"]
 
@@ -31,6 +31,7 @@ class Perceptron(MarginLoss):
     smooth = False
     least_at_zero = True
     _kernel = ("perceptron", ())
+    _steepest = 1.0
 
     def value(self, y, eta, xp):
         return xp.clip(-y * eta, 0, None)
@@ -38,6 +39,9 @@ class Perceptron(MarginLoss):
     def gradient(self, y, eta, xp):
         z = y * eta
         return xp.where(z <= 0, -y, xp.zeros_like(z))
+
+    def conjugate(self, y, dual, xp):
+        return within(y * dual, -1, 0, xp.zeros_like(dual), xp)
 
     def _start(self, y, s, xp):
         return 0.0

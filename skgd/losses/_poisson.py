@@ -2,7 +2,7 @@
 
 import math
 
-from ._base import LogLinkLoss, exp
+from ._base import LogLinkLoss, exp, within, x_log_x
 
 __all__ = ["Poisson"]
 
@@ -41,3 +41,10 @@ class Poisson(LogLinkLoss):
     def hessian(self, y, eta, xp):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         return exp(eta, xp)
+
+    def conjugate(self, y, dual, xp):
+        mu = dual + y
+        return within(mu, 0, math.inf, x_log_x(mu, xp) - x_log_x(y, xp) - dual, xp)
+
+    def _dual_range(self, y, xp):
+        return -y, math.inf

@@ -1,7 +1,7 @@
 """Quantile loss, also called pinball loss."""
 
 from .._ranges import check_number
-from ._base import RegressionLoss
+from ._base import RegressionLoss, within
 from ._start import weighted_quantile
 
 __all__ = ["Quantile"]
@@ -54,6 +54,12 @@ class Quantile(RegressionLoss):
     def gradient(self, y, eta, xp):
         sign = xp.sign(eta - y)
         return xp.where(sign < 0, self.quantile * sign, (1 - self.quantile) * sign)
+
+    def conjugate(self, y, dual, xp):
+        return within(dual, *self._dual_range(y, xp), dual * y, xp)
+
+    def _dual_range(self, y, xp):
+        return -self.quantile, 1 - self.quantile
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, self.quantile, xp)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._base import Loss
+from ._base import Loss, within, x_log_x
 from ._classes import class_weights, is_class
 from ._start import half_count
 
@@ -38,6 +38,7 @@ class Softmax(Loss):
     name = "softmax"
     curvature = 0.5
     has_proba = True
+    joint = True
     _kernel = ("softmax", ())
 
     def value(self, y, eta, xp):
@@ -56,6 +57,14 @@ class Softmax(Loss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         p = self.proba(eta, xp)
         return p * (1 - p)
+
+    def conjugate(self, y, dual, xp):
+        # Slopes are probabilities, less one in the column of the row's class. That they
+        # add up to one is known to rounding only.
+        p = xp.where(is_class(y, dual, xp), dual + 1, dual)
+        off = xp.abs(xp.sum(p, axis=1) - 1)
+        off = xp.where(xp.min(p, axis=1) < 0, off + 1, off)
+        return within(off, 0, 1e-9, xp.sum(x_log_x(p, xp), axis=1), xp)
 
     def inverse_link(self, eta, xp):
         return self.proba(eta, xp)

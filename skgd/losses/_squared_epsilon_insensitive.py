@@ -51,3 +51,6 @@ class SquaredEpsilonInsensitive(RegressionLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where(xp.abs(eta - y) > self.epsilon, two, 0 * two)
+
+    def conjugate(self, y, dual, xp):
+        return dual * y + self.epsilon * xp.abs(dual) + 0.25 * dual**2

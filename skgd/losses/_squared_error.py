@@ -38,5 +38,8 @@ class SquaredError(RegressionLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         return xp.ones_like(eta)
 
+    def conjugate(self, y, dual, xp):
+        return dual * y + 0.5 * dual**2
+
     def _start(self, y, s, xp):
         return weighted_mean(y, s, xp)

@@ -1,6 +1,8 @@
 """Squared hinge loss: the support vector machine's, made smooth."""
 
-from ._base import MarginLoss
+import math
+
+from ._base import MarginLoss, within
 
 __all__ = ["SquaredHinge"]
 
@@ -37,6 +39,10 @@ class SquaredHinge(MarginLoss):
         """Return the second derivative of `value` in ``eta``, of its shape."""
         two = 2 * xp.ones_like(eta)
         return xp.where(y * eta < 1, two, 0 * two)
+
+    def conjugate(self, y, dual, xp):
+        z = y * dual
+        return within(z, -math.inf, 0, z + 0.25 * z**2, xp)
 
     def _start(self, y, s, xp):
         # Both classes lie on their parabolas between -1 and 1, where the minimum is.

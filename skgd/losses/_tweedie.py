@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .._ranges import check_number
-from ._base import LogLinkLoss, exp
+from ._base import LogLinkLoss, exp, within
 from ._gamma import Gamma
 from ._poisson import Poisson
 
@@ -102,6 +102,35 @@ class Tweedie(LogLinkLoss):
             if p > 2:
                 return exp((2 - p) * eta, xp) * ((2 - p) - (1 - p) * y * exp(-eta, xp))
             return (2 - p) * exp((2 - p) * eta, xp) - (1 - p) * self._pull(y, eta, xp)
+
+    @property
+    def has_conjugate(self):
+        return self.power in (1, 1.5, 2)
+
+    def conjugate(self, y, dual, xp):
+        p = self.power
+        if p == 1 or p == 2:
+            return (Poisson if p == 1 else Gamma)().conjugate(y, dual, xp)
+        if p != 1.5:
+            raise NotImplementedError("The conjugate has a formula for powers 1, 1.5 and 2 only.")
+        # With a = sqrt(mu) the slope is a - y / a, which is u at a root of a quadratic;
+        # written so that nothing cancels, whatever the sign of u.
+        far = 0.5 * (xp.abs(dual) + xp.sqrt(dual**2 + 4 * y))
+        none = far == 0  # then so are y and u, and the conjugate is 0
+        far = xp.where(none, xp.ones_like(far), far)
+        a = xp.where(dual >= 0, far, y / far)
+        a = xp.where(a > 0, a, xp.ones_like(a))
+        pull = xp.where(dual >= 0, y / far, far)
+        value = 2 * dual * xp.log(a) + 4 * xp.sqrt(y) - 2 * pull - 2 * a
+        value = xp.where(none, xp.zeros_like(value), value)
+        return within(dual, *self._dual_range(y, xp), value, xp)
+
+    def _dual_range(self, y, xp):
+        p = self.power
+        if p == 1 or p == 2:
+            return (Poisson if p == 1 else Gamma)()._dual_range(y, xp)
+        zero = xp.zeros_like(y)
+        return (xp.where(y > 0, zero - math.inf, zero) if p == 1.5 else -math.inf), math.inf
 
     def _pull(self, y, eta, xp):
         """Return ``y * mu^(1 - p)``, which is 0 where y is, even if the power overflows."""

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._kernels import _reference
 from .._protocols import Rows
+from ._moments import second_factor
 
 __all__ = ["LinearObjective", "gradient_difference"]
 
@@ -29,6 +30,14 @@ def _pool(n_threads, pid):
     # Kept between passes: starting threads costs as much as a pass over a few MB. The
     # process number is part of the key because threads do not survive a fork.
     return ThreadPoolExecutor(n_threads, thread_name_prefix="skgd")
+
+
+def _added(parts):
+    # From first to last: the order of a sum is part of its result.
+    total = parts[0]
+    for more in parts[1:]:
+        total = total + more
+    return total
 
 
 def gradient_difference(objective, theta, v):
@@ -144,32 +153,31 @@ class LinearObjective:
         edges = np.linspace(0, self.n_rows, n + 1).astype(int)
         return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
-    def _full_pass(self, theta, with_grad):
+    def _prepared(self):
+        """Cut the rows into ranges; return a gradient for each."""
         if self._scratch is None:
             parts = self._parts()
             self._scratch = parts, np.empty((len(parts), self.n_params))
-        parts, grads = self._scratch
+        return self._scratch[1]
+
+    def _full_pass(self, theta, with_grad):
+        grads = self._prepared()
         W, b = self.split(theta)
 
-        def one(i):
-            start, stop = parts[i]
+        def one(i, start, stop):
             grad = grads[i] if with_grad else None
             return _kernels.full_pass(self._rows, start, stop, W, b, self._pointwise, grad)
 
+        value = _added(self._in_parts(one))
+        return value, _added(grads).copy() if with_grad else None
+
+    def _in_parts(self, work):
+        """Return ``work(i, start, stop)`` of every range of rows, in order."""
+        parts = self._scratch[0]
         if len(parts) == 1 or self.n_threads == 1:
-            values = [one(i) for i in range(len(parts))]
-        else:
-            pool = _pool(min(self.n_threads, len(parts)), os.getpid())
-            values = list(pool.map(one, range(len(parts))))
-        value = values[0]
-        for more in values[1:]:
-            value += more
-        if not with_grad:
-            return value, None
-        grad = grads[0].copy()
-        for more in grads[1:]:
-            grad += more
-        return value, grad
+            return [work(i, *part) for i, part in enumerate(parts)]
+        pool = _pool(min(self.n_threads, len(parts)), os.getpid())
+        return list(pool.map(lambda i: work(i, *parts[i]), range(len(parts))))
 
     def sums(self, theta, rows=None):
         """Return loss and gradient summed over rows, weighted, not divided.
@@ -206,6 +214,168 @@ class LinearObjective:
             return self._full_pass(theta, False)[0]
         W, b = self.split(theta)
         return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
+
+    # -- a pass in its parts --------------------------------------------------------
+
+    def linear(self, theta):
+        """Return the linear predictors of all rows; linear in ``theta``.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            A point, or a direction.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+            One reading of X.
+        """
+        self._prepared()
+        W, b = self.split(theta)
+        eta = np.empty((self.n_rows, self.n_outputs))
+        rows = self._rows if self._rows is not None else self._make_rows()
+
+        def one(i, start, stop):
+            _kernels.linear_map(rows, start, stop, W, b, eta[start:stop])
+
+        self._in_parts(one)
+        return eta
+
+    def slopes(self, eta):
+        """Return the sum of the weighted losses at ``eta``, and their weighted slopes.
+
+        Parameters
+        ----------
+        eta : ndarray of shape (n_rows, n_outputs)
+            Linear predictors.
+
+        Returns
+        -------
+        value : float
+            Sum of ``s_i * loss_i``.
+        u : ndarray of shape (n_rows, n_outputs)
+            ``s_i`` times the derivatives. X is not read.
+        """
+        self._prepared()
+        if self._rows is not None:
+            u = np.empty_like(eta)
+
+            def one(i, start, stop):
+                part = slice(start, stop)
+                return _kernels.losses_at(
+                    self._rows, start, stop, eta[part], self._pointwise, u[part]
+                )
+
+            return _added(self._in_parts(one)), u
+        flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
+        value = self.loss.value(self.y, flat, np)
+        u = self.loss.gradient(self.y, flat, np)
+        value = _reference.weigh(self.s, value).sum()
+        return float(value), _reference.weigh(self.s, u).reshape(eta.shape)
+
+    def adjoint(self, u):
+        """Return the gradient of sums whose slopes are ``u``.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n_rows, n_outputs)
+            Slopes, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            ``[(u.T @ X).ravel(), u.sum(axis=0)]``, not divided; zero for an intercept that
+            is not fitted. One reading of X.
+        """
+        grads = self._prepared()
+        rows = self._rows if self._rows is not None else self._make_rows()
+        u = np.ascontiguousarray(u)
+
+        def one(i, start, stop):
+            _kernels.adjoint_map(rows, start, stop, u[start:stop], grads[i])
+
+        self._in_parts(one)
+        grad = _added(grads).copy()
+        if not self.fit_intercept:
+            grad[self.n_coef :] = 0.0
+        return grad
+
+    def curvatures(self, eta):
+        """Return the weighted second derivatives of the losses at ``eta``.
+
+        Parameters
+        ----------
+        eta : ndarray of shape (n_rows, n_outputs)
+            Linear predictors.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+            Not negative; of softmax the diagonal part.
+        """
+        flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
+        with np.errstate(over="ignore", invalid="ignore"):
+            h = self.loss.hessian(self.y, flat, np)
+        return _reference.weigh(self.s, h).reshape(eta.shape)
+
+    def bent(self, eta, moved):
+        """Return how the slopes at ``eta`` change as ``eta`` moves.
+
+        Parameters
+        ----------
+        eta, moved : ndarray of shape (n_rows, n_outputs)
+            Linear predictors, and their change.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+            Second derivatives of the weighted losses times ``moved``.
+        """
+        if self.n_outputs > 1 and self.loss.joint:
+            p = self.loss.proba(eta, np)
+            out = p * (moved - (p * moved).sum(axis=1, keepdims=True))
+            return _reference.weigh(self.s, out)
+        return self.curvatures(eta) * moved
+
+    def hessian(self, eta, rows, shift=None, inv_scale=None):
+        r"""Return the second derivative of sums over some rows, by pairs of outputs.
+
+        .. math:: H_{jl} = \sum_i h_{ijl} z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
+
+        Parameters
+        ----------
+        eta : ndarray of shape (n_rows, n_outputs)
+            Linear predictors of all rows.
+        rows : ndarray of int of shape (n_sample,)
+            Which rows to sum over.
+        shift, inv_scale : ndarray of shape (n_features,), default=None
+            :math:`m` and :math:`1 / \sigma`.
+
+        Returns
+        -------
+        dict
+            ``(j, l)``, ``j <= l``, to an array of shape (n_features + 1, n_features + 1);
+            only ``j == l`` where outputs do not depend on each other. Costs
+            :math:`O(n_{sample} d^2)` for each; X is read in blocks and not copied.
+        """
+        d, k = self.n_features, self.n_outputs
+        joint = k > 1 and self.loss.joint
+        pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
+        out = {pair: np.zeros((d + 1, d + 1)) for pair in pairs}
+        per_row = self.n_stored // max(1, self.n_rows) if self.sparse else d
+        step = max(64, _reference.CHUNK // max(1, per_row))
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            z = second_factor(self.X[some], shift, inv_scale)
+            s, q = self.s[some], eta[some]
+            flat = q[:, 0] if k == 1 and self.y.ndim == 1 else q
+            with np.errstate(over="ignore", invalid="ignore"):
+                h = self.loss.hessian(self.y[some], flat, np).reshape(q.shape)
+                p = self.loss.proba(q, np) if joint else None
+            for j, i in pairs:
+                bend = h[:, j] if i == j else -p[:, j] * p[:, i]
+                out[j, i] += z(_reference.weigh(s, bend))
+        return out
 
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.

@@ -164,7 +164,8 @@ class ScaledObjective:
         self.uniform = bool(np.all(scale == scale[:1]))
         for name in (
             "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
-            "sparse n_stored y s zeros split active batches memory pointwise"
+            "sparse n_stored y s zeros split active batches memory pointwise slopes curvatures "
+            "bent"
         ).split():
             setattr(self, name, getattr(inner, name))
 
@@ -201,6 +202,18 @@ class ScaledObjective:
     def loss_sum(self, theta):
         """Return the sum of ``s_i * loss_i``."""
         return self.inner.loss_sum(self.to_user(theta))
+
+    def linear(self, theta):
+        """Return the linear predictors of all rows; linear in ``theta``."""
+        return self.inner.linear(self.to_user(theta))
+
+    def adjoint(self, u):
+        """Return the gradient, in the scaled variables, of sums whose slopes are ``u``."""
+        return self._scaled(self.inner.adjoint(u))
+
+    def hessian(self, eta, rows):
+        """Return the second derivative of sums over some rows, in the scaled variables."""
+        return self.inner.hessian(eta, rows, self.shift, self.inv_scale)
 
     def curvature_sums(self, theta, v):
         """Return the second derivative along ``v``, both in the scaled variables."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._protocols import RateContext, State
-from ..schedules import Constant
-from ._base import Solver, wants_scaling
+from .._protocols import State
+from ._base import Solver
+from ._textbook import clipped, first_rate, is_scheduled, scheduled_rate
 
 __all__ = ["GD"]
 
@@ -62,26 +62,18 @@ class GD(Solver):
             Sets ``memory["rate"]`` and ``memory["grad"]``, and ``value`` and
             ``violation`` at the start.
         """
-        settings = self.settings
         state = State(theta.copy())
         state.point = state.theta
         state.value, grad = problem.value_grad(theta)
         state.violation = problem.violation(theta, grad)
         state.memory["grad"] = grad
         state.memory["mode"] = self._mode(problem)
-        if isinstance(settings.eta0, str):
-            smoothness = self._smoothness(problem, theta, grad)
-            # No curvature at all: every step is as good as another.
-            rate = 1.0 / smoothness if 0 < smoothness < np.inf else 1.0
-            if not wants_scaling(settings):
-                rate = np.nan  # the schedule gives rates of its own
-        else:
-            rate = float(settings.eta0)
+        rate = first_rate(self.settings, lambda: self._smoothness(problem, theta, grad))
         state.memory["rate"] = rate
         return state
 
     def _mode(self, problem):
-        if not isinstance(self.settings.eta0, str) or self.settings.schedule is not None:
+        if is_scheduled(self.settings):
             return "schedule"
         return "search" if problem.objective.loss.smooth else "subgradient"
 
@@ -104,33 +96,13 @@ class GD(Solver):
         state.passes += 1
         return state
 
-    def _clipped(self, grad):
-        value, norm = self.settings.clip_value, self.settings.clip_norm
-        if value is not None:
-            grad = np.clip(grad, -value, value)
-        if norm is not None:
-            size = np.linalg.norm(grad)
-            if size > norm:
-                grad = grad * (norm / size)
-        return grad
-
     def _textbook(self, problem, state, mode):
         memory = state.memory
         if mode == "subgradient":
-            rate = memory["rate"] / np.sqrt(state.t + 1.0)
+            rate = memory["rate"] / np.sqrt(state.t + 1.0) * state.rate_scale
         else:
-            settings = self.settings
-            context = RateContext(
-                memory["rate"],
-                settings.horizon,
-                problem.alpha,
-                problem.objective.loss,
-                settings.power_t,
-            )
-            schedule = Constant() if settings.schedule is None else settings.schedule
-            rate = float(schedule.rates(state.passes, state.t, 1, context)[0])
-        rate *= state.rate_scale
-        grad = self._clipped(self._gradient(problem, state))
+            rate = scheduled_rate(problem, state, self.settings)
+        grad = clipped(self._gradient(problem, state), self.settings)
         with np.errstate(over="ignore", invalid="ignore"):
             theta = problem.prox(state.theta - rate * grad, rate)
         value, grad = problem.value_grad(theta)
@@ -144,7 +116,7 @@ class GD(Solver):
     def _search(self, problem, state):
         memory = state.memory
         theta, value, grad = state.theta, state.value, self._gradient(problem, state)
-        move = self._clipped(grad)
+        move = clipped(grad, self.settings)
         rate = memory["rate"] * state.rate_scale
         # Differences of F below this are rounding, and must not look like a rise.
         noise = 4e-15 * max(abs(value), 1e-300)

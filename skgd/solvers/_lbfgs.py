@@ -1,0 +1,363 @@
+"""Limited-memory BFGS, orthant-wise where there is an l1 part."""
+
+import math
+
+import numpy as np
+
+from .._protocols import State
+from .._ranges import check_number
+from ._base import Solver
+from ._line_search import MarginLine, refuse_rates, strong_wolfe
+
+__all__ = ["LBFGS"]
+
+_EPS = np.finfo(float).eps
+_REFRESH = 50  # steps after which margins are computed anew: moving them adds up rounding
+_NOISE = 4e-15  # rounding of F, relative
+# A point on a line costs far less than a direction, so that lines are searched well.
+_SLOPE_LEFT = 0.1
+_ROUNDS = 10  # of coefficients that leave the orthant
+_FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
+
+
+def _dot(a, b):
+    return float(np.vdot(a, b))
+
+
+class LBFGS(Solver):
+    r"""Quasi-Newton steps from the last few changes of the gradient.
+
+    .. math::
+
+        \theta_{t+1} = \theta_t - \gamma_t H_t \nabla F(\theta_t), \qquad
+        H_t (g_{j+1} - g_j) = \theta_{j+1} - \theta_j \quad (j = t - 1)
+
+    :math:`H_t` is never formed: two loops over the pairs of changes apply it [1]_, [2]_. The
+    step :math:`\gamma_t` meets the strong Wolfe conditions [3]_, so F never rises beyond
+    rounding.
+
+    With an l1 part the steps are orthant-wise [4]_: :math:`H_t` acts on the steepest slope
+    of F in place of the gradient, with the rows and columns of the coefficients that are zero
+    and stay zero left out, and a step that would carry coefficients through zero leaves them
+    there. The pairs hold changes of the smooth part alone.
+
+    Parameters
+    ----------
+    memory : int, default=10
+        Number of pairs that are kept, at least 1.
+
+    Notes
+    -----
+    A step reads X twice, once for the margins of the direction and once for the new
+    gradient, whatever the line search tries: F along a line costs the losses of ``n_rows``
+    margins. That is the work of one full pass. An orthant-wise step reads X once more where
+    it begins without pairs and goes through zero. Memory: ``2 * memory + 4`` vectors of
+    length ``n_params``, and five arrays of shape ``(n_rows, n_outputs)``.
+
+    The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
+    ``clip_value`` must be left at their defaults.
+
+    References
+    ----------
+    .. [1] J. Nocedal (1980). "Updating quasi-Newton matrices with limited storage".
+       Mathematics of Computation 35.
+    .. [2] D. C. Liu, J. Nocedal (1989). "On the limited memory BFGS method for large scale
+       optimization". Mathematical Programming 45.
+    .. [3] W. W. Hager, H. Zhang (2005). "A new conjugate gradient method with guaranteed
+       descent and an efficient line search". SIAM Journal on Optimization 16.
+    .. [4] G. Andrew, J. Gao (2007). "Scalable training of L1-regularized log-linear models".
+       ICML.
+    """
+
+    needs = frozenset({"smooth_loss", "lazy"})
+
+    def __init__(self, memory=10):
+        self.memory = memory
+
+    def check(self):
+        """Raise where ``memory`` is not a positive integer."""
+        check_number("memory", self.memory, low=1, integer=True)
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``, which may give no rate.
+
+        Parameters
+        ----------
+        settings : Settings
+            From the estimator.
+
+        Returns
+        -------
+        LBFGS
+            With the same ``memory``.
+
+        Raises
+        ------
+        ValueError
+            If a rate, a schedule or a bound on the gradient is given.
+        """
+        refuse_rates("lbfgs", settings)
+        return super().with_settings(settings)
+
+    def init(self, problem, theta, rng):
+        """Return the state before the first step; reads X twice.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Start point; not modified.
+        rng : numpy.random.RandomState
+            Not used: this solver draws nothing.
+
+        Returns
+        -------
+        State
+            Sets ``value`` and ``violation`` at the start, and in ``memory`` the margins
+            ``eta``, the gradient ``grad`` of the smooth part, and ``pairs``.
+        """
+        state = State(theta.copy())
+        state.point = state.theta
+        state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
+        self._forget(state.memory)
+        self._look(problem, state)
+        return state
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta``; pairs are dropped, margins computed anew."""
+        super().restart(state, theta, value)
+        state.memory.update(eta=None, grad=None, flat=0, least=np.inf)
+        self._forget(state.memory)
+        if np.isfinite(value):
+            state.memory.pop("stalled", None)
+
+    def step(self, problem, state):
+        """Do one step; value and violation are those of the point it reaches."""
+        memory = state.memory
+        state.t += 1
+        state.passes += 1
+        if memory["eta"] is None or memory["age"] >= _REFRESH:
+            self._look(problem, state)
+        if not np.isfinite(state.value):
+            # No direction leads out of here; a better point may be known to the guard.
+            memory["stalled"] = True
+            return state
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            found = self._search(problem, state)
+            if found is None and (memory["pairs"] or memory["age"]):
+                # Pairs from far away, or margins that have drifted: again without either.
+                self._forget(memory)
+                self._look(problem, state)
+                found = self._search(problem, state)
+            if found is None:
+                memory["stalled"] = True
+            else:
+                self._move(problem, state, *found)
+        return state
+
+    def _look(self, problem, state):
+        objective, memory = problem.objective, state.memory
+        with np.errstate(over="ignore", invalid="ignore"):
+            eta = objective.linear(state.theta)
+            loss_sum, u = objective.slopes(eta)
+        state.value = problem.value(state.theta, loss_sum)
+        memory["grad"] = self._gradient(problem, state.theta, u)
+        memory["eta"], memory["age"] = eta, 0
+        state.violation = problem.violation(state.theta, memory["grad"])
+
+    @staticmethod
+    def _gradient(problem, theta, u):
+        objective = problem.objective
+        with np.errstate(over="ignore", invalid="ignore"):
+            grad = objective.adjoint(u)
+            grad /= objective.mass
+            if problem.has_l2:
+                objective.split(grad)[0][:] += problem.l2 * objective.split(theta)[0]
+        return grad
+
+    # -- pairs ----------------------------------------------------------------------
+
+    @staticmethod
+    def _forget(memory):
+        memory.update(pairs=[], ss=np.zeros((0, 0)), sy=np.zeros((0, 0)))
+
+    def _remember(self, memory, s, y, products):
+        drop = max(0, len(memory["pairs"]) + 1 - self.memory)
+        memory["pairs"] = pairs = [*memory["pairs"][drop:], (s, y)]
+        if not products:
+            return
+        old = slice(0, len(pairs) - 1)
+        for name, row in (
+            ("ss", [_dot(s, a) for a, _ in pairs]),
+            ("sy", [_dot(s, b) for _, b in pairs]),
+        ):
+            table = np.zeros((len(pairs), len(pairs)))
+            table[old, old] = memory[name][drop:, drop:]
+            # Of the products of s and y only those with an earlier y are read.
+            table[-1] = row
+            if name == "ss":
+                table[:, -1] = row
+            memory[name] = table
+
+    # -- direction ------------------------------------------------------------------
+
+    @staticmethod
+    def _apply(pairs, grad, first=None):
+        """Return ``-H grad``; ``first`` applies the matrix that the pairs correct."""
+        out, shares = -grad, []
+        for s, y in reversed(pairs):
+            shares.append(_dot(s, out))
+            out -= shares[-1] * y
+        if first is not None:
+            out = first(out)
+        elif pairs:
+            y = pairs[-1][1]
+            out /= _dot(y, y)
+        for s, y in pairs:
+            out += (shares.pop() - _dot(y, out)) * s
+        return out
+
+    @staticmethod
+    def _steepest(problem, theta, grad):
+        """Return the derivative of F of least length, and the orthant it looks into."""
+        slope, side = grad.copy(), np.sign(theta)
+        split = problem.objective.split
+        W, G, Z = split(theta)[0], split(slope)[0], split(side)[0]
+        split(side)[1][:] = 0.0  # intercepts go where they like
+        G[:] = np.where(W != 0.0, G + problem.l1 * Z, G - np.clip(G, -problem.l1, problem.l1))
+        Z[:] = np.where(W != 0.0, Z, -np.sign(G))
+        return slope, side
+
+    @staticmethod
+    def _within(memory, theta, slope, side):
+        """Return a step to about where the quadratic model is least in an orthant.
+
+        Coefficients that would leave it stop at zero, and the others are found anew, given
+        that they do.
+        """
+        pairs = memory["pairs"]
+        # H is the inverse of B = sigma I - W' N^-1 W (Byrd, Nocedal and Schnabel 1994).
+        y = pairs[-1][1]
+        sigma = _dot(y, y)
+        lower = np.tril(memory["sy"], -1)
+        N = np.block([[sigma * memory["ss"], lower], [lower.T, -np.eye(len(pairs))]])
+        step = np.zeros_like(theta)
+        free = np.flatnonzero((slope != 0.0) | (theta != 0.0))
+        W = np.array([sigma * s[free] for s, _ in pairs] + [y[free] for _, y in pairs])
+        rhs, held = slope[free], np.zeros(len(N))
+        for _ in range(_ROUNDS):
+            inner = np.linalg.solve(N - W @ W.T / sigma, W @ rhs)
+            step[free] = -(rhs + inner @ W / sigma) / sigma
+            inside = side[free] * (theta[free] + step[free]) >= 0.0
+            if inside.all():
+                break
+            gone, free = free[~inside], free[inside]
+            step[gone] = -theta[gone]
+            held += W[:, ~inside] @ step[gone]
+            W = W[:, inside]
+            rhs = slope[free] - np.linalg.solve(N, held) @ W
+        return step
+
+    def _direction(self, memory, theta, slope, side):
+        pairs = memory["pairs"]
+        if side is None or not pairs:
+            return self._apply(pairs, slope)
+        try:
+            step = self._within(memory, theta, slope, side)
+        except np.linalg.LinAlgError:
+            step = slope
+        if _dot(slope, step) < 0.0:
+            return step
+        y = pairs[-1][1]
+        return slope / -_dot(y, y)
+
+    # -- step length ----------------------------------------------------------------
+
+    def _search(self, problem, state):
+        """Return the line, where on it to go, and the point there; None where nowhere."""
+        memory, theta = state.memory, state.theta
+        slope, side = memory["grad"], None
+        if problem.has_l1:
+            slope, side = self._steepest(problem, theta, slope)
+        direction = self._direction(memory, theta, slope, side)
+        if not direction.any():
+            return None
+        line, first, most = self._line(problem, state, direction, side), 1.0, np.inf
+        if not memory["pairs"]:
+            first = self._first(problem.objective, line.moved)
+        noise = _NOISE * abs(state.value)
+        if side is not None:
+            if not memory["pairs"]:
+                first = self._best(
+                    line, _dot(slope, direction), state.value, first, noise, np.inf
+                ).t
+            crossing = self._crossing(theta, direction, side)
+            most = float(crossing.min(initial=np.inf))
+            if most < first:
+                target = theta + first * direction
+                target[crossing <= first] = 0.0
+                direction = target - theta
+                line, first, most = self._line(problem, state, direction, side), 1.0, 1.0
+        found = self._best(line, _dot(slope, direction), state.value, first, noise, most)
+        if found.t == 0.0:
+            return None
+        if line.t != found.t:
+            line(found.t)
+        there = theta + found.t * direction
+        if side is not None and found.t >= most:
+            there[self._crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
+        return line, found.t, there
+
+    @staticmethod
+    def _first(objective, moved):
+        """Return the step that moves margins by the unit of the loss, in the mean."""
+        mean_square = float(objective.s @ (moved * moved).sum(axis=1)) / objective.mass
+        unit = objective.loss.unit(objective.y, objective.s)
+        return unit / math.sqrt(mean_square) if 0.0 < mean_square < math.inf else 1.0
+
+    @staticmethod
+    def _best(line, slope, value, first, noise, most):
+        return strong_wolfe(line, slope, value, first, c2=_SLOPE_LEFT, noise=noise, most=most)
+
+    @staticmethod
+    def _crossing(theta, direction, side):
+        """Return the step at which each coordinate is zero, infinity where never."""
+        out = np.full(len(theta), np.inf)
+        back = direction * side < 0.0
+        out[back] = -theta[back] / direction[back]
+        return out
+
+    @staticmethod
+    def _line(problem, state, direction, side):
+        l1_slope = 0.0
+        if side is not None:
+            split = problem.objective.split
+            D, Z = split(direction)[0], split(side)[0]
+            l1_slope = float((problem.l1 * (Z * D)).sum())
+        return MarginLine(problem, state.theta, state.memory["eta"], direction, l1_slope)
+
+    # -- move -----------------------------------------------------------------------
+
+    def _move(self, problem, state, line, t, there):
+        memory = state.memory
+        grad = self._gradient(problem, there, line.u)
+        s, y = there - state.theta, grad - memory["grad"]
+        # Scaled, so that the product of the two is one.
+        curvature = _dot(s, y)
+        if curvature > _EPS * _dot(y, y):
+            size = np.sqrt(curvature)
+            self._remember(memory, s / size, y / size, problem.has_l1)
+        value = problem.value(there, line.loss_sum)
+        dropped = state.value - value > _NOISE * abs(value)
+        state.theta = state.point = there
+        state.value, state.rate = value, t
+        state.violation = problem.violation(there, grad)
+        memory["grad"], memory["eta"] = grad, line.eta
+        memory["age"] += 1
+        # Inside the rounding the gradient is what still tells good steps from others.
+        better = state.violation < 0.9 * memory["least"]
+        memory["least"] = min(memory["least"], state.violation)
+        memory["flat"] = 0 if dropped or better else memory["flat"] + 1
+        if memory["flat"] >= _FLAT or state.violation == 0.0:
+            memory["stalled"] = True

@@ -1,0 +1,336 @@
+"""Newton steps with the Hessian of a sample of rows, corrected by secant pairs."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from .._ranges import check_number
+from ._composite import accelerated, lasso
+from ._lbfgs import LBFGS
+from ._line_search import MarginLine, refuse_rates
+
+__all__ = ["Newton"]
+
+_CHEAP = 3e8  # operations of a Hessian of all rows that are not worth saving
+_BALANCE = 12  # a Hessian of this many n / d rows costs about as much as a pass over n
+_PER_COLUMN = 4  # rows for each coefficient, below which a sample says too little
+_LARGEST = 1500  # coefficients whose Hessian is factored
+_ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
+_SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
+_DAMPING = 1e-10
+_CG = 100
+_HALVINGS = 40
+
+
+class _Factored:
+    """Blocks of coefficients whose second derivative is at hand, and its factors."""
+
+    def __init__(self, problem, eta, rows):
+        objective = problem.objective
+        d, k = objective.n_features, objective.n_outputs
+        found = objective.hessian(eta, rows)
+        share = objective.n_active / (len(rows) * objective.mass)
+        columns = np.arange(d)
+        at = [np.append(j * d + columns, k * d + j) for j in range(k)]
+        if len(found) == k:
+            self.blocks = [(at[j], found[j, j] * share) for j in range(k)]
+        else:
+            whole = np.empty((k * (d + 1), k * (d + 1)))
+            for (j, i), part in found.items():
+                one, two = slice(j * (d + 1), (j + 1) * (d + 1)), slice(i * (d + 1), (i + 1) * (d + 1))
+                whole[one, two] = part * share
+                whole[two, one] = part.T * share
+            self.blocks = [(np.concatenate(at), whole)]
+        self._finish(problem)
+
+    def _finish(self, problem):
+        objective = problem.objective
+        l2 = np.zeros(objective.n_params)
+        if problem.has_l2:
+            objective.split(l2)[0][:] = problem.l2
+        self.factors = []
+        for at, block in self.blocks:
+            spread = float(np.trace(block)) / len(at)
+            block.flat[:: len(at) + 1] += l2[at] + _DAMPING * max(spread, 1e-300)
+            if not objective.fit_intercept:
+                fixed = at >= objective.n_coef
+                block[fixed] = 0.0
+                block[:, fixed] = 0.0
+                block[fixed, fixed] = 1.0
+            self.factors.append(self._factor(block, spread))
+
+    @staticmethod
+    def _factor(block, spread):
+        damping = _DAMPING * max(spread, 1e-300)
+        for _ in range(12):
+            try:
+                return cho_factor(block, lower=True)
+            except LinAlgError:
+                # Dependent columns, or slopes that are flat on all rows of the sample.
+                damping *= 100.0
+                block.flat[:: len(block) + 1] += damping
+        raise LinAlgError("The Hessian of the sample is not finite.")
+
+    def solve(self, grad):
+        out = np.empty_like(grad)
+        for (at, _), factor in zip(self.blocks, self.factors, strict=True):
+            out[at] = cho_solve(factor, grad[at], check_finite=False)
+        return out
+
+    def apply(self, v):
+        out = np.empty_like(v)
+        for at, block in self.blocks:
+            out[at] = block @ v[at]
+        return out
+
+    def minimum(self, problem, theta, grad):
+        if problem.custom:
+            return accelerated(self.apply, problem.prox, theta, grad)
+        l1, out = np.zeros_like(theta), np.empty_like(theta)
+        problem.objective.split(l1)[0][:] = problem.l1
+        for at, block in self.blocks:
+            out[at] = lasso(block, theta[at], grad[at], l1[at])
+        return out
+
+
+class _Applied:
+    """The Hessian of a few rows as a product with vectors; solved by conjugate gradients."""
+
+    def __init__(self, problem, theta):
+        objective = problem.objective
+        # Fewer rows than coefficients say nothing about most directions.
+        enough = objective.n_active > 10 * _ENOUGH * objective.n_params
+        self.sample = objective.sample(_ENOUGH * objective.n_params) if enough else objective
+        self.eta = self.sample.linear(theta)
+        self.l2 = np.zeros(objective.n_params)
+        if problem.has_l2:
+            objective.split(self.l2)[0][:] = problem.l2
+        self.damping = _DAMPING
+
+    def apply(self, v):
+        sample = self.sample
+        bent = sample.bent(self.eta, sample.linear(v))
+        return sample.adjoint(bent) / sample.mass + (self.l2 + self.damping) * v
+
+    def solve(self, grad):
+        x, r = np.zeros_like(grad), grad.copy()
+        p, square = r.copy(), float(r @ r)
+        goal = 0.01 * square  # a tenth of the gradient: more is lost on a sample
+        for _ in range(_CG):
+            if square <= goal:
+                break
+            product = self.apply(p)
+            along = float(p @ product)
+            if not along > 0.0:
+                break
+            x += (square / along) * p
+            r -= (square / along) * product
+            before, square = square, float(r @ r)
+            p = r + (square / before) * p
+        return x if x.any() else grad.copy()
+
+    def minimum(self, problem, theta, grad):
+        return accelerated(self.apply, problem.prox, theta, grad)
+
+
+class Newton(LBFGS):
+    r"""Gradient descent preconditioned by the Hessian of a sample of rows.
+
+    .. math::
+
+        \theta_{t+1} = \theta_t - \gamma_t H_t \nabla F(\theta_t), \qquad
+        H_t \approx \left(\frac{1}{m} \sum_{i \in S} \nabla^2 \ell_i(\theta_s)
+                          + \alpha \nabla^2 R_2\right)^{-1}
+
+    The sample :math:`S` is all rows where that is cheap, else so many that their Hessian
+    costs about as much as a pass. It is kept until the gradient shrinks slowly, then taken
+    at the new point and from four times the rows. What it says wrongly is corrected by the
+    last changes of the gradient, as in `LBFGS` with this matrix to begin from. The step
+    :math:`\gamma_t` meets the strong Wolfe conditions.
+
+    With an l1 part or a penalty of the user's the step is the proximal one [1]_: the minimum
+    of the model with the penalty as it is, found by accelerated proximal gradient steps on
+    the model alone, and shortened until F has decreased enough.
+
+    Parameters
+    ----------
+    memory : int, default=5
+        Pairs of changes that are kept, at least 1.
+
+    Notes
+    -----
+    A step reads X twice, once for the margins of the direction and once for the gradient,
+    which is the work of one full pass. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
+    of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. Beyond 1,500 coefficients it is not formed:
+    conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian and its
+    factors, and five arrays of shape ``(n_rows, n_outputs)``.
+
+    Sampled Hessians are analysed in [2]_.
+
+    The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
+    ``clip_value`` must be left at their defaults.
+
+    References
+    ----------
+    .. [1] J. D. Lee, Y. Sun, M. A. Saunders (2014). "Proximal Newton-type methods for
+       minimizing composite functions". SIAM Journal on Optimization 24.
+    .. [2] R. H. Byrd, G. M. Chin, W. Neveitt, J. Nocedal (2011). "On the use of stochastic
+       Hessian information in optimization methods for machine learning". SIAM Journal on
+       Optimization 21.
+    """
+
+    needs = frozenset({"smooth_loss"})
+
+    def __init__(self, memory=5):
+        super().__init__(memory)
+
+    def check(self):
+        """Raise where ``memory`` is not a positive integer."""
+        check_number("memory", self.memory, low=1, integer=True)
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``, which may give no rate.
+
+        Parameters
+        ----------
+        settings : Settings
+            From the estimator.
+
+        Returns
+        -------
+        Newton
+            With the same ``memory``.
+
+        Raises
+        ------
+        ValueError
+            If a rate, a schedule or a bound on the gradient is given.
+        """
+        refuse_rates("newton", settings)
+        return super(LBFGS, self).with_settings(settings)
+
+    def init(self, problem, theta, rng):
+        """Return the state before the first step; reads X twice.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Start point; not modified.
+        rng : numpy.random.RandomState
+            Not used: this solver draws nothing.
+
+        Returns
+        -------
+        State
+            As of `LBFGS`; ``memory["model"]`` is made by the first step.
+        """
+        state = super().init(problem, theta, rng)
+        state.memory.update(model=None, sample=self._first_sample(problem), since=0)
+        return state
+
+    @staticmethod
+    def _largest_block(problem):
+        objective = problem.objective
+        joint = objective.n_outputs > 1 and objective.loss.joint
+        return (objective.n_outputs if joint else 1) * (objective.n_features + 1)
+
+    def _first_sample(self, problem):
+        objective, size = problem.objective, self._largest_block(problem)
+        n, d = objective.n_active, objective.n_features + 1
+        # Entries of a sparse row meet each other only.
+        d = min(d, 1.0 + objective.n_stored / objective.n_rows) if objective.sparse else d
+        if n * d * min(size, d * objective.n_outputs) <= _CHEAP:
+            return n
+        return int(min(n, max(_BALANCE * n // size, _PER_COLUMN * size)))
+
+    def _model(self, problem, state):
+        memory, objective = state.memory, problem.objective
+        if memory["model"] is None:
+            memory["since"] = 0
+            self._forget(memory)
+            if self._largest_block(problem) > _LARGEST:
+                memory["model"] = _Applied(problem, state.theta)
+            else:
+                rows = objective.active()
+                if memory["sample"] < len(rows):
+                    some = np.linspace(0, len(rows) - 1, memory["sample"])
+                    rows = rows[some.astype(np.intp)]
+                memory["model"] = _Factored(problem, memory["eta"], rows)
+        return memory["model"]
+
+    def step(self, problem, state):
+        """Do one step; value and violation are those of the point it reaches."""
+        before = state.violation
+        state = super().step(problem, state)
+        memory = state.memory
+        memory["since"] += 1
+        if state.violation > _SLOW * before and not memory.get("stalled"):
+            n = problem.objective.n_active
+            # Pairs bend a model of all rows towards the truth; give them some steps.
+            if memory["sample"] < n or memory["since"] >= 3:
+                if memory["since"] == 1:
+                    memory["sample"] = min(n, 4 * memory["sample"])
+                memory["model"] = None
+        return state
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta``; the Hessian is taken anew."""
+        super().restart(state, theta, value)
+        state.memory["model"] = None
+
+    def _search(self, problem, state):
+        if problem.has_l1 or problem.custom:
+            return self._proximal(problem, state)
+        model = self._model(problem, state)
+        memory, theta = state.memory, state.theta
+        direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
+        slope = float(np.vdot(memory["grad"], direction))
+        if not slope < 0.0:
+            return None
+        line = MarginLine(problem, theta, memory["eta"], direction)
+        found = self._best(line, slope, state.value, 1.0, self._noise(state), np.inf)
+        if found.t == 0.0:
+            return None
+        if line.t != found.t:
+            line(found.t)
+        return line, found.t, theta + found.t * direction
+
+    # -- with a penalty that has a kink ---------------------------------------------
+
+    def _proximal(self, problem, state):
+        memory, theta = state.memory, state.theta
+        model = self._model(problem, state)
+        there = model.minimum(problem, theta, memory["grad"])
+        direction = there - theta
+        # The smooth part's slope has l2 in it already; what is added must not.
+        fall = float(np.vdot(memory["grad"], direction))
+        fall += self._kinked(problem, there) - self._kinked(problem, theta)
+        if not fall < 0.0:
+            return None
+        line, t = MarginLine(problem, theta, memory["eta"], direction), 1.0
+        noise = self._noise(state)
+        for _ in range(_HALVINGS):
+            line(t)
+            point = there if t == 1.0 else theta + t * direction
+            value = problem.value(point, line.loss_sum)
+            if value <= state.value + 1e-4 * t * fall + noise:
+                return line, t, point
+            t *= 0.5
+        return None
+
+    @staticmethod
+    def _kinked(problem, theta):
+        total = problem.penalty_value(theta)
+        if problem.has_l2:
+            W = problem.objective.split(theta)[0]
+            total -= 0.5 * float((problem.l2 * W * W).sum())
+        return total
+
+    def _remember(self, memory, s, y, products):
+        if not products:  # the proximal step has no use for pairs
+            super()._remember(memory, s, y, products)
+
+    @staticmethod
+    def _noise(state):
+        return 4e-15 * abs(state.value)
