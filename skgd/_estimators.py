@@ -27,7 +27,7 @@ def _streams(est):
     """Raise AttributeError where the solver cannot learn from a stream."""
     spec = est.solver
     if isinstance(spec, str) and spec in get_solver_names():
-        spec = resolve_solver(spec, "partial_fit")
+        spec = resolve_solver(spec)
     if isinstance(spec, Solver) and not isinstance(spec, Rule) and not spec.streams:
         raise AttributeError(
             f"solver={est.solver!r} needs all rows at every step, so it cannot learn from a "

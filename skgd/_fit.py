@@ -20,6 +20,7 @@ from ._build import (
 from ._certificate import Certificate, has_gap
 from ._compat import callbacks_of
 from ._driver import run
+from ._params import decided
 from ._stream import Saved
 from ._targets import check_weights
 from .callbacks import (
@@ -105,6 +106,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         validation = data.X[held], y, weights
 
     plain = make_problem(plan, data, est.fit_intercept, est.alpha)
+    plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)
     problem = scaled_problem(plain, plan)

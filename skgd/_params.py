@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from ._protocols import Settings
 from .losses import resolve_loss
 from .penalties import resolve_penalty
 from .schedules import Adaptive, Optimal, resolve_schedule
-from .solvers import as_solver, resolve_solver
+from .solvers import as_solver, automatic, resolve_solver
 
-__all__ = ["Plan", "read"]
+__all__ = ["Plan", "decided", "read"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Plan:
     solver: object  # the same, ready to run
     settings: Settings
     n_threads: int
+    automatic: bool  # whether the solver is still to be chosen, by the data
 
 
 def _real(est, name, low, high=math.inf, *, open_low=False, open_high=False, none=False):
@@ -105,7 +106,7 @@ def read(est, kind, method):
     kind : {"classification", "regression"}
         Which losses are allowed.
     method : {"fit", "partial_fit"}
-        Who asks; ``solver="auto"`` depends on it.
+        Who asks; ``solver="auto"`` depends on it, and in ``fit`` on the data (`decided`).
 
     Returns
     -------
@@ -128,7 +129,7 @@ def read(est, kind, method):
             f"learning_rate='optimal' divides by alpha, which must then be positive; got "
             f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
         )
-    found = resolve_solver(est.solver, method, loss)
+    found = resolve_solver(est.solver)
     settings = Settings(
         schedule=schedule,
         eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
@@ -149,4 +150,26 @@ def read(est, kind, method):
         solver=as_solver(found, settings),
         settings=settings,
         n_threads=thread_count(getattr(est, "n_jobs", None)),
+        automatic=method == "fit" and isinstance(est.solver, str) and est.solver == "auto",
     )
+
+
+def decided(plan, problem):
+    """Return the plan with the solver that ``"auto"`` stands for on this problem.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `read`.
+    problem : Problem
+        In the user's variables.
+
+    Returns
+    -------
+    Plan
+        The same one where the user named the solver.
+    """
+    if not plan.automatic:
+        return plan
+    found = resolve_solver(automatic(problem, plan.settings))
+    return replace(plan, found=found, solver=as_solver(found, plan.settings), automatic=False)

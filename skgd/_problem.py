@@ -190,6 +190,11 @@ class Problem:
                 "Use solver='gd', 'sgd', 'momentum' or 'nesterov', or set separable = True "
                 "on the penalty if its prox takes an array of steps."
             )
+        if "lazy" in needs and self.custom:
+            raise ValueError(
+                f"Solver {name} takes the l1 and l2 parts of a penalty as numbers; "
+                f"{self.penalty!r} gives a prox alone. Use solver='gd' or 'agd'."
+            )
         if "smooth_loss" in needs and not self.objective.loss.smooth:
             raise ValueError(
                 f"Solver {name} needs a smooth loss; {self.objective.loss!r} has a kink. "

@@ -362,8 +362,7 @@ class LinearObjective:
         joint = k > 1 and self.loss.joint
         pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
         out = {pair: np.zeros((d + 1, d + 1)) for pair in pairs}
-        per_row = self.n_stored // max(1, self.n_rows) if self.sparse else d
-        step = max(64, _reference.CHUNK // max(1, per_row))
+        step = self._block()
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             z = second_factor(self.X[some], shift, inv_scale)
@@ -400,7 +399,7 @@ class LinearObjective:
         out = np.zeros(self.n_params)
         into, into_b = self.split(out)
         # In blocks, since NumPy widens a copy of float32 rows for a product with float64.
-        step = max(1, _reference.CHUNK // max(1, self.n_features))
+        step = self._block()
         for start in range(0, self.n_rows, step):
             x, s = self.X[start : start + step], self.s[start : start + step]
             eta = (x @ W.T + b) * (self.loss.curvature * s[:, None])
@@ -409,6 +408,11 @@ class LinearObjective:
         if not self.fit_intercept:
             out[self.n_coef :] = 0.0
         return out
+
+    def _block(self):
+        """Return how many rows a copy may have that stays small beside X."""
+        per_row = self.n_stored // max(1, self.n_rows) if self.sparse else self.n_features
+        return max(1, _reference.CHUNK // max(1, per_row))
 
     # -- rows -----------------------------------------------------------------------
 

@@ -15,12 +15,18 @@ from ..rules import (
     RMSProp,
     Rule,
 )
+from ._agd import AGD
+from ._auto import automatic
 from ._base import Solver
 from ._gd import GD
+from ._lbfgs import LBFGS
+from ._newton import Newton
 from ._stochastic import Stochastic
 
 __all__ = [
+    "AGD",
     "GD",
+    "LBFGS",
     "SGD",
     "SOLVERS",
     "AMSGrad",
@@ -31,15 +37,17 @@ __all__ = [
     "Momentum",
     "NAdam",
     "Nesterov",
+    "Newton",
     "RMSProp",
     "Rule",
     "Solver",
     "Stochastic",
+    "automatic",
     "get_solver_names",
     "resolve_solver",
 ]
 
-SOLVERS = {"gd": GD, **RULES}
+SOLVERS = {"agd": AGD, "gd": GD, "lbfgs": LBFGS, "newton": Newton, **RULES}
 
 
 def get_solver_names():
@@ -59,33 +67,14 @@ def get_solver_names():
     return sorted(["auto", *SOLVERS])
 
 
-def automatic(method, loss):
-    """Return the name that ``solver="auto"`` stands for.
-
-    Parameters
-    ----------
-    method : {"fit", "partial_fit"}
-        Who asks.
-    loss : Loss
-        A loss with a kink gives gradient descent on all rows nothing to hold on to.
-
-    Returns
-    -------
-    str
-        A key of ``SOLVERS``.
-    """
-    return "gd" if method == "fit" and loss.smooth else "adam"
-
-
-def resolve_solver(spec, method="fit", loss=None):
+def resolve_solver(spec):
     """Turn ``solver``, a name or an object, into a checked solver or rule.
 
     Parameters
     ----------
     spec : str, Rule or Solver
-        What the user gave.
-    method, loss : str, Loss
-        What ``"auto"`` decides on.
+        What the user gave. ``"auto"`` becomes what it stands for in a stream; `automatic`
+        tells what it stands for where all rows are known.
 
     Returns
     -------
@@ -93,7 +82,7 @@ def resolve_solver(spec, method="fit", loss=None):
         The user's object is cloned, never changed.
     """
     if isinstance(spec, str) and spec == "auto":
-        spec = automatic(method, loss)
+        spec = "adam"
     if isinstance(spec, str) and spec not in SOLVERS:
         # "auto" is a name too, and may be the one that was meant.
         resolve(spec, dict.fromkeys([*SOLVERS, "auto"]), "solver")

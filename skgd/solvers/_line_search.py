@@ -7,7 +7,8 @@ import numpy as np
 
 __all__ = ["LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
 
-_FEWEST, _MOST = 0.1, 0.9  # part of a bracket that the next trial may lie in
+_FEWEST, _MOST = 0.01, 0.9  # part of a bracket that the next trial may lie in
+_BACK = 0.1  # the same, where its far end is not finite
 _GROWTH = 10.0  # largest ratio of two trials before a bracket is known
 _APPROXIMATE = 0.8  # part of the first slope that a step inside the rounding may end with
 
@@ -70,7 +71,7 @@ def _between(low, high, noise):
         flat = abs(high[1] - low[1]) <= 10.0 * noise and high[2] > 0.0
         t = _secant(low, high) if flat else _cubic(low, high)
     if not math.isfinite(t):
-        t = low[0] + (0.5 if _finite(high) else _FEWEST) * width
+        t = low[0] + (0.5 if _finite(high) else _BACK) * width
     return min(max(t, low[0] + _FEWEST * width), low[0] + _MOST * width)
 
 
@@ -127,7 +128,7 @@ def strong_wolfe(
        descent and an efficient line search". SIAM Journal on Optimization 16.
     """
     low, high, last = (0.0, value0, slope0), None, None
-    if not (slope0 < 0.0 and math.isfinite(value0) and math.isfinite(slope0)):
+    if not (-math.inf < slope0 < 0.0 and math.isfinite(value0) and first > 0.0):
         return LinePoint(*low, 0, False)
     t = min(first, most)
     for n in range(1, evaluations + 1):

@@ -36,7 +36,10 @@ class _Factored:
         else:
             whole = np.empty((k * (d + 1), k * (d + 1)))
             for (j, i), part in found.items():
-                one, two = slice(j * (d + 1), (j + 1) * (d + 1)), slice(i * (d + 1), (i + 1) * (d + 1))
+                one, two = (
+                    slice(j * (d + 1), (j + 1) * (d + 1)),
+                    slice(i * (d + 1), (i + 1) * (d + 1)),
+                )
                 whole[one, two] = part * share
                 whole[two, one] = part.T * share
             self.blocks = [(np.concatenate(at), whole)]
@@ -161,8 +164,8 @@ class Newton(LBFGS):
     A step reads X twice, once for the margins of the direction and once for the gradient,
     which is the work of one full pass. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. Beyond 1,500 coefficients it is not formed:
-    conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian and its
-    factors, and five arrays of shape ``(n_rows, n_outputs)``.
+    conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian
+    and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.
 

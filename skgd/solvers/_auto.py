@@ -1,0 +1,44 @@
+"""What ``solver="auto"`` stands for."""
+
+__all__ = ["automatic"]
+
+_FACTORED = 1500  # coefficients whose Hessian is formed and factored
+
+
+def automatic(problem, settings):
+    """Return the name of the solver that suits a problem.
+
+    ==========================================================  =========
+    where                                                       solver
+    ==========================================================  =========
+    the loss has a kink                                         ``adam``
+    a rate, a schedule or a bound on the gradient is given      ``gd``
+    at most 1,500 coefficients that depend on each other        ``newton``
+    more, and a penalty of the elastic-net family or none       ``lbfgs``
+    more, and another penalty                                   ``agd``
+    ==========================================================  =========
+
+    Coefficients depend on each other within an output, for softmax across outputs too.
+
+    Parameters
+    ----------
+    problem : Problem
+        In the user's variables.
+    settings : Settings
+        What the user gave beside the solver.
+
+    Returns
+    -------
+    str
+        A key of ``SOLVERS``.
+    """
+    objective = problem.objective
+    if not objective.loss.smooth:
+        return "adam"
+    given = not isinstance(settings.eta0, str) or settings.schedule is not None
+    if given or settings.clip_norm is not None or settings.clip_value is not None:
+        return "gd"
+    joint = objective.n_outputs if objective.loss.joint else 1
+    if joint * (objective.n_features + 1) <= _FACTORED and hasattr(objective.loss, "hessian"):
+        return "newton"
+    return "agd" if problem.custom else "lbfgs"
