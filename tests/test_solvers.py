@@ -14,12 +14,25 @@ from skgd._protocols import Settings
 from skgd.losses import LogLoss, SquaredError
 from skgd.penalties import L1, L2
 from skgd.schedules import Constant, InvScaling
-from skgd.solvers import GD, SOLVERS, Adam, Momentum, get_solver_names, resolve_solver
-from skgd.solvers._stochastic import Stochastic
+from skgd.solvers import (
+    GD,
+    SOLVERS,
+    Adam,
+    Momentum,
+    Solver,
+    Stochastic,
+    get_solver_names,
+    resolve_solver,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-STREAMING = [name for name in get_solver_names() if name not in ("auto", "gd")]
+BATCH = ["agd", "gd", "lbfgs", "newton"]
+STREAMING = [name for name in get_solver_names() if name not in ("auto", *BATCH)]
+TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton")]
+# Every solver with rates of its own; those that take one, with a given rate too.
+RATED = [(name, "auto") for name in get_solver_names()]
+RATED += [(name, 0.003) for name in TAKE_RATES]
 
 
 def soft(w, t):
@@ -37,7 +50,7 @@ def run(solver, problem, n, rng=None, state=None):
 
 def made(name, **settings):
     found = resolve_solver(name)
-    solver = Stochastic(found) if name != "gd" else found
+    solver = found if isinstance(found, Solver) else Stochastic(found)
     return solver.with_settings(Settings(**settings))
 
 
@@ -78,8 +91,9 @@ def test_gd_clips_the_whole_gradient(make_problem, clip):
 
 @pytest.mark.parametrize("kind, loss", [("binary", LogLoss()), ("regression", SquaredError())])
 @pytest.mark.parametrize("penalty", [L1(), L2()], ids=repr)
-def test_f_never_rises_under_gd(make_problem, kind, loss, penalty):
-    problem, solver = make_problem(loss, penalty, 0.02, kind=kind), made("gd")
+@pytest.mark.parametrize("name", ["gd", "lbfgs", "newton"])
+def test_f_never_rises_where_a_search_finds_the_step(make_problem, name, kind, loss, penalty):
+    problem, solver = make_problem(loss, penalty, 0.02, kind=kind), made(name)
     state = run(solver, problem, 0)
     for _ in range(30):
         before, after = state.value, solver.step(problem, state).value
@@ -89,7 +103,7 @@ def test_f_never_rises_under_gd(make_problem, kind, loss, penalty):
 @pytest.mark.parametrize("name", get_solver_names())
 def test_value_and_violation_belong_to_the_point(make_problem, name):
     problem = make_problem(SquaredError(), L1(), 0.02)
-    state = run(made("gd" if name == "auto" else name, violation=True), problem, 3)
+    state = run(made("newton" if name == "auto" else name, violation=True), problem, 3)
     value, grad = problem.value_grad(state.point)
     assert state.value == pytest.approx(value, rel=1e-14)
     assert state.violation == pytest.approx(problem.violation(state.point, grad), rel=1e-12)
@@ -235,8 +249,7 @@ def assert_same_bits(a, b):
     assert (a.n_iter_, a.t_, a.stop_reason_) == (b.n_iter_, b.t_, b.stop_reason_)
 
 
-@pytest.mark.parametrize("eta0", ["auto", 0.003])
-@pytest.mark.parametrize("solver", get_solver_names())
+@pytest.mark.parametrize("solver, eta0", RATED)
 def test_same_seed_same_bits(rows, target, house, solver, eta0):
     X = house(rows(70, 5))
     y = target(rows(70, 5), "classes")
@@ -263,7 +276,7 @@ def test_the_global_generator_is_neither_read_nor_moved(rows, target):
 
 
 @pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
-@pytest.mark.parametrize("solver", ["gd", "sgd", "adam"])
+@pytest.mark.parametrize("solver", [*BATCH, "sgd", "adam"])
 def test_threads_change_no_bit(rows, target, solver, home):
     # Large enough for several parts, or there would be nothing to share out.
     X = rows(60_000, 8)
@@ -366,8 +379,7 @@ def test_a_row_of_weight_two_is_two_rows_to_gd(rows, target, house, params):
     assert_allclose(weighted.loss_curve_[:5], repeated.loss_curve_[:5], rtol=1e-9)
 
 
-@pytest.mark.parametrize("eta0", ["auto", 0.01])
-@pytest.mark.parametrize("solver", get_solver_names())
+@pytest.mark.parametrize("solver, eta0", RATED)
 def test_a_row_of_weight_zero_is_no_row(rows, target, house, solver, eta0):
     X = rows(80, 5)
     y = target(X, "regression")
@@ -381,8 +393,7 @@ def test_a_row_of_weight_zero_is_no_row(rows, target, house, solver, eta0):
     assert_allclose(with_rows.coef_, without.coef_, rtol=1e-6)
 
 
-@pytest.mark.parametrize("eta0", ["auto", 0.01])
-@pytest.mark.parametrize("solver", get_solver_names())
+@pytest.mark.parametrize("solver, eta0", RATED)
 def test_only_ratios_of_weights_matter_to_fit(rows, target, solver, eta0):
     X = rows(60, 5)
     y = target(X, "regression")
@@ -398,14 +409,15 @@ def test_only_ratios_of_weights_matter_to_fit(rows, target, solver, eta0):
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("name", sorted(SOLVERS))
 def test_a_pickled_state_resumes_to_the_bit(make_problem, name, scaled):
-    kind_of_scale = scaled and (name == "gd" or "stochastic")
+    kind_of_scale = scaled and (name in BATCH or "stochastic")
     problem = make_problem(LogLoss(), kind="binary", scaled=kind_of_scale)
-    eta0 = "auto" if scaled else 0.01
-    solver = made(name, eta0=eta0, average=3 * (name != "gd"))
+    eta0 = "auto" if scaled or name not in TAKE_RATES else 0.01
+    average = 0 if name in BATCH else 3
+    solver = made(name, eta0=eta0, average=average)
     once = run(solver, problem, 9)
     half = run(solver, problem, 4)
     solver, half = pickle.loads(pickle.dumps((solver.with_settings(solver.settings), half)))
-    solver = made(name, eta0=eta0, average=3 * (name != "gd"))
+    solver = made(name, eta0=eta0, average=average)
     twice = run(solver, problem, 5, state=half)
     assert_array_equal(once.theta, twice.theta)
     assert_array_equal(once.point, twice.point)

@@ -16,6 +16,8 @@ _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too litt
 _LARGEST = 1500  # coefficients whose Hessian is factored
 _ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
+_PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
+_DEAR = 3  # passes that a Hessian may cost without a second thought
 _DAMPING = 1e-10
 _CG = 100
 _HALVINGS = 40
@@ -145,7 +147,8 @@ class Newton(LBFGS):
                           + \alpha \nabla^2 R_2\right)^{-1}
 
     The sample :math:`S` is all rows where that is cheap, else so many that their Hessian
-    costs about as much as a pass. It is kept until the gradient shrinks slowly, then taken
+    costs about as much as a pass. Where it would cost more than a few passes, as many steps
+    of `LBFGS` go before. It is kept until the gradient shrinks slowly, then taken
     at the new point and from four times the rows. What it says wrongly is corrected by the
     last changes of the gradient, as in `LBFGS` with this matrix to begin from. The step
     :math:`\gamma_t` meets the strong Wolfe conditions.
@@ -229,8 +232,23 @@ class Newton(LBFGS):
             As of `LBFGS`; ``memory["model"]`` is made by the first step.
         """
         state = super().init(problem, theta, rng)
-        state.memory.update(model=None, sample=self._first_sample(problem), since=0)
+        sample = self._first_sample(problem)
+        wait = self._worth(problem, sample)
+        state.memory.update(model=None, sample=sample, since=0, wait=wait)
         return state
+
+    @staticmethod
+    def _worth(problem, sample):
+        """Return how many steps to do without a Hessian: what one costs, in passes."""
+        objective = problem.objective
+        if problem.has_l1 or problem.custom or Newton._largest_block(problem) > _LARGEST:
+            return 0
+        size, k = Newton._largest_block(problem), objective.n_outputs
+        entries = objective.n_stored / objective.n_rows
+        products = 2.0 * sample * entries * min(entries * k, size) + k * size**3 / 3.0
+        passes = products / (_PRODUCTS * objective.n_stored * k)
+        # Columns that are much alike need none at all; on others a few steps are no loss.
+        return int(passes) if passes > _DEAR else 0
 
     @staticmethod
     def _largest_block(problem):
@@ -268,7 +286,9 @@ class Newton(LBFGS):
         state = super().step(problem, state)
         memory = state.memory
         memory["since"] += 1
-        if state.violation > _SLOW * before and not memory.get("stalled"):
+        if memory["model"] is None or memory.get("stalled"):
+            return state
+        if state.violation > _SLOW * before:
             n = problem.objective.n_active
             # Pairs bend a model of all rows towards the truth; give them some steps.
             if memory["sample"] < n or memory["since"] >= 3:
@@ -285,6 +305,8 @@ class Newton(LBFGS):
     def _search(self, problem, state):
         if problem.has_l1 or problem.custom:
             return self._proximal(problem, state)
+        if state.t <= state.memory["wait"]:
+            return super()._search(problem, state)
         model = self._model(problem, state)
         memory, theta = state.memory, state.theta
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
