@@ -2,7 +2,7 @@
 # cython: cdivision=True, initializedcheck=False
 """Coordinate descent on a quadratic with an l1 part."""
 
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 
 
 def descend_quadratic(
@@ -66,7 +66,7 @@ def descend_quadratic(
                 x[j] = new
                 for i in range(n):
                     slope[i] += move * H[j, i]
-                size = fabs(move) * H[j, j] ** 0.5
+                size = fabs(move) * sqrt(H[j, j])
                 largest = max(largest, size)
             done += 1
             if everything:

@@ -51,6 +51,8 @@ class Loss(Component):
         Whether `proba` exists.
     least_at_zero : bool
         Whether no coefficients at all are among the best, as for the perceptron.
+    flat : bool
+        Whether most rows may show no curvature though many together do, as for Huber's.
     joint : bool
         Whether the outputs of a row depend on each other, as for softmax.
     has_conjugate : bool
@@ -72,6 +74,7 @@ class Loss(Component):
     has_proba = False
     least_at_zero = False
     joint = False
+    flat = False
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 

@@ -44,6 +44,7 @@ class Huber(RegressionLoss):
 
     name = "huber"
     curvature = 1.0
+    flat = True
     _kernel = ("huber", ("epsilon",))
 
     def __init__(self, epsilon=0.1):

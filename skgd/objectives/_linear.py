@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._kernels import _reference
 from .._protocols import Rows
-from ._moments import second_factor
+from ._moments import bend_of, second_factor
 
 __all__ = ["LinearObjective", "gradient_difference"]
 
@@ -369,7 +369,7 @@ class LinearObjective:
             s, q = self.s[some], eta[some]
             flat = q[:, 0] if k == 1 and self.y.ndim == 1 else q
             with np.errstate(over="ignore", invalid="ignore"):
-                h = self.loss.hessian(self.y[some], flat, np).reshape(q.shape)
+                h = bend_of(self.loss, self.y[some], flat).reshape(q.shape)
                 p = self.loss.proba(q, np) if joint else None
             for j, i in pairs:
                 bend = h[:, j] if i == j else -p[:, j] * p[:, i]
