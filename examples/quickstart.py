@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from skgd import GDClassifier, GDRegressor
 
-SOLVERS = ["gd", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam"]
+SOLVERS = ["newton", "lbfgs", "agd", "gd", "sgd", "momentum", "nesterov", "adagrad", "adam"]
 ALPHA = 1e-4
 
 

@@ -30,8 +30,10 @@ _INTRO = r"""{summary}
         Whether ``b`` is learnt; False holds it at zero.
     solver : str or Solver, default="auto"
         How F is descended; `skgd.solvers.get_solver_names` lists the names. ``"auto"``
-        takes ``"gd"`` in ``fit`` (``"adam"`` where the loss has a kink) and ``"adam"`` in
-        ``partial_fit``. An object carries hyper-parameters: ``Adam(beta_2=0.99)``.
+        takes ``"newton"``, or ``"lbfgs"`` and ``"agd"`` where columns are many, in ``fit``
+        (``"adam"`` where the loss has a kink, ``"gd"`` where a rate is given), and
+        ``"adam"`` in ``partial_fit``. An object carries hyper-parameters:
+        ``Adam(beta_2=0.99)``.
     batch_size : int or "auto", default="auto"
         Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``; for the others
         as many rows as make a gradient cost what the update costs: the number of columns
@@ -43,8 +45,9 @@ _INTRO = r"""{summary}
         callable takes the step number 1, 2, ... and returns the rate.
     eta0 : float or "auto", default="auto"
         Initial rate, positive. A float is a rate in the units of X as given, and the
-        textbook's recurrence is followed exactly. ``"auto"`` centres and scales the
-        columns (algebra, not a copy), and takes the rate from the data.
+        textbook's recurrence is followed exactly (``"lbfgs"`` and ``"newton"`` search for
+        their steps, and take none). ``"auto"`` centres and scales the columns (algebra,
+        not a copy), and takes the rate from the data.
     power_t : float, default={power_t}
         Exponent of ``learning_rate="invscaling"``, in ``[0, inf)``.
     clip_norm, clip_value : float or None, default=None
@@ -54,15 +57,15 @@ _INTRO = r"""{summary}
         Iterations at most: passes over the rows of a stochastic solver, steps of a batch
         one. Schedules with a horizon take it as such.
     tol : float or None, default=1e-4
-        When to stop. ``"gd"``: when the violation of the optimality conditions is this
-        fraction of that at zero coefficients. Stochastic solvers: when F has not fallen
-        by this fraction for ``n_iter_no_change`` passes. None runs all of ``max_iter``.
+        When to stop. Solvers that see all rows at each step, such as ``"gd"``: when
+        ``optimality_`` is at most this. Stochastic solvers: when F has not fallen by this
+        fraction for ``n_iter_no_change`` passes. None runs all of ``max_iter``.
     shuffle : bool, default=True
         Whether the order of rows is drawn anew in each pass. Every row comes once a pass.
     average : bool or int, default=False
         Whether ``coef_`` is the average of the iterates over steps; a number is the step
         at which averaging begins. With an l1 part an average has few exact zeros.
-        Stochastic solvers only: ``"gd"`` has no noise to average out.
+        Stochastic solvers only: the others have no noise to average out.
     early_stopping : bool, default=False
         Hold out ``validation_fraction`` of the rows (unless ``X_val`` is given), score them
         after each iteration, stop when the score has not risen by ``tol`` for
@@ -115,10 +118,12 @@ _INTRO = r"""{summary}
         ``"converged"``, ``"no_improvement"``, ``"early_stopping"``, ``"max_iter"``,
         ``"callback"`` or ``"interrupted"``.
     optimality_ : float
-        Violation of the optimality conditions, relative to that at zero coefficients
-        with the best intercept. NaN after ``partial_fit``.
+        How far F is from its optimum at most, as a fraction of the way from zero
+        coefficients with the best intercept (a duality gap); where there is no gap, the
+        violation of the optimality conditions relative to that at the same point. NaN
+        after ``partial_fit``.
     optimality_kind_ : str
-        ``"violation"``.
+        ``"gap"`` or ``"violation"``.
 
     See Also
     --------

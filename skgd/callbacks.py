@@ -110,8 +110,9 @@ class Optimality:
     def __init__(self, tol, reference, memory, certificate=None):
         self.tol, self.reference, self.memory = tol, reference, memory
         self.certificate = certificate
-        self._violation = min(max(0.1, np.sqrt(tol)), 1.0) * reference
-        self._iteration, self._share = 10, 1.0
+        # A gap is about the square of a violation, times a number above 1.
+        self._violation = min(3.0 * np.sqrt(tol), 0.3) * reference
+        self._iteration, self._share = 20, 1.0
 
     def __call__(self, event):
         stalled = "stalled" in self.memory
@@ -124,7 +125,7 @@ class Optimality:
                 return Stop("converged")
             fall = 0.9 * np.sqrt(self.tol / found)
             self._violation = min(max(fall, 0.05), 0.7) * event.violation
-            self._iteration = event.iteration + max(10, event.iteration // 2)
+            self._iteration = event.iteration + max(20, event.iteration // 2)
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):

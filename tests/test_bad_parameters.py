@@ -40,7 +40,7 @@ WRONG = [
     ({"loss": "poisson"}, "loss='poisson' is not a loss for classification. Known: "),
     ({"penalty": "elastic"}, "Unknown penalty='elastic'. Known: 'elasticnet'"),
     ({"solver": "adm"}, "Unknown solver='adm'. Known: 'adam'"),
-    ({"solver": "lbfgs"}, "Unknown solver='lbfgs'. Known: "),
+    ({"solver": "liblinear"}, "Unknown solver='liblinear'. Known: "),
     ({"learning_rate": "cosin"}, "Unknown learning_rate='cosin'. Known: 'cosine'"),
     ({"scoring": "accuraccy"}, "accuraccy"),
     ({"alpha": -1e-3}, r"alpha must be in \[0, inf\); got -0.001"),

@@ -194,7 +194,7 @@ def wide(kind):
     else:
         X = rng.standard_normal((20_000, 250)).astype(kind)
         size = X.nbytes
-    return X, size, 8 * (12 * X.shape[0] + 20 * X.shape[1])
+    return X, size, 8 * (18 * X.shape[0] + 24 * X.shape[1])
 
 
 def parts(X):
@@ -211,6 +211,8 @@ def test_fit_takes_less_than_5_percent_of_the_rows(kind):
     for method, params in (
         ("fit", {"solver": "gd"}),
         ("fit", {"solver": "gd", "penalty": "l1", "alpha": 0.01}),
+        ("fit", {"solver": "agd"}),
+        ("fit", {"solver": "lbfgs"}),
         ("fit", {"solver": "sgd"}),
         ("fit", {"solver": "sgd", "eta0": 0.01}),
         ("fit", {"solver": "adam"}),

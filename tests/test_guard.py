@@ -14,6 +14,8 @@ from skgd.losses import get_loss_names
 from skgd.solvers import get_solver_names
 
 RATES = [1e-12, 1e-6, 1e-2, 1.0, 1e3, 1e12]
+# The others search for their steps and refuse a rate.
+TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton")]
 SCALES = {"unit": 1.0, "tiny": 1e-6, "huge": 1e6, "mixed": np.logspace(-6, 6, 5)}
 KINDS = {"poisson": "counts", "gamma": "positive", "tweedie": "positive"}
 
@@ -41,7 +43,7 @@ def assert_no_worse_than_zero(F, est, X, y, loss, **options):
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("eta0", RATES)
-@pytest.mark.parametrize("solver", get_solver_names())
+@pytest.mark.parametrize("solver", TAKE_RATES)
 def test_any_rate_on_any_columns_gives_a_finite_model_no_worse_than_zero(
     rows, target, F, solver, eta0, scale
 ):
@@ -60,7 +62,7 @@ def test_any_rate_on_any_columns_gives_a_finite_model_no_worse_than_zero(
         assert "Lower eta0, scale the columns of X, or leave eta0='auto'" in told[0]
 
 
-@pytest.mark.parametrize("solver", get_solver_names())
+@pytest.mark.parametrize("solver", TAKE_RATES)
 def test_a_rate_that_diverges_is_told_exactly_once(rows, target, solver):
     X = rows(60, 5)
     y = target(X, "regression")
@@ -120,7 +122,7 @@ def test_several_outputs_in_every_home_are_guarded(rows, target, kind, dtype, ho
     X = rows(60, 5)
     y = target(X, kind)
     X = home((X * 1e5).astype(dtype))
-    for solver in get_solver_names():
+    for solver in TAKE_RATES:
         cls = GDClassifier if kind == "classes" else GDRegressor
         est, caught = fit(cls(solver=solver, eta0=1e6, max_iter=10, random_state=0), X, y)
         assert np.isfinite(est.coef_).all()

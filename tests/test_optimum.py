@@ -14,7 +14,8 @@ from skgd.solvers import Momentum, get_solver_names
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BATCH = ["auto", "gd"]
+BATCH = ["auto", "agd", "gd", "lbfgs", "newton"]
+TAKE_KINKS = ["auto", "gd", "sgd", "momentum", "nesterov", "adagrad", "adam"]
 STREAMING = [name for name in get_solver_names() if name not in BATCH]
 LABELS = {"binary", "classes"}
 N = 300
@@ -166,7 +167,7 @@ def test_stochastic_solvers_come_within_a_thousandth_of_the_optimum(case, solver
 
 
 @pytest.mark.parametrize("params", KINKED, ids=label)
-@pytest.mark.parametrize("solver", [*BATCH, "sgd", "momentum", "nesterov", "adagrad", "adam"])
+@pytest.mark.parametrize("solver", TAKE_KINKS)
 def test_losses_with_a_kink_come_within_a_thousandth_of_the_optimum(case, solver, params):
     loss, penalty, alpha, kind = params
     X, y, _, gap = case(*params)

@@ -97,7 +97,7 @@ def test_f_never_rises_where_a_search_finds_the_step(make_problem, name, kind, l
     state = run(solver, problem, 0)
     for _ in range(30):
         before, after = state.value, solver.step(problem, state).value
-        assert after <= before
+        assert after <= before * (1 + (1e-14 if name != "gd" else 0))  # a rise within rounding
 
 
 @pytest.mark.parametrize("name", get_solver_names())

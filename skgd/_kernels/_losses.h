@@ -61,8 +61,11 @@ SLOPE(squared_epsilon_insensitive)
 
 LOSS(log_cosh)
 {
-    double r = fabs(q - y) / a;
-    return a * a * (r + vlog1p_unit(vexp_neg(-2.0 * r)) - 0.6931471805599453);
+    /* Near zero cosh(r) - 1 keeps the digits that r - log(2) would cancel. */
+    double r = fabs(q - y) / a, m = vexpm1_neg(-r), e = 1.0 + m;
+    int near = r < 1.0;
+    double excess = near ? 0.5 * m * m / e : e * e;
+    return a * a * ((near ? 0.0 : r - 0.6931471805599453) + vlog1p_unit(excess));
 }
 SLOPE(log_cosh)
 {

@@ -52,7 +52,11 @@ class LogCosh(RegressionLoss):
 
     def value(self, y, eta, xp):
         r = xp.abs(eta - y) / self.delta
-        return self.delta**2 * (r + xp.log1p(xp.exp(-2 * r)) - _LOG2)
+        # Near zero cosh(r) - 1 keeps the digits that r - log(2) would cancel.
+        near, m = r < 1, xp.expm1(-r)
+        one = xp.ones_like(r)
+        excess = xp.where(near, 0.5 * m**2 / xp.where(near, 1 + m, one), (1 + m) ** 2)
+        return self.delta**2 * (xp.where(near, 0 * one, r - _LOG2) + xp.log1p(excess))
 
     def gradient(self, y, eta, xp):
         return self.delta * xp.tanh((eta - y) / self.delta)
