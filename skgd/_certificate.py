@@ -14,7 +14,7 @@ _NEWTON, _BISECTIONS = 12, 45
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
 _FACTORED = 500  # coefficients up to which the dual point is improved by Newton steps
 _STEPS, _HALVINGS = 3, 5
-_LEAST = 1e-6
+_LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -81,8 +81,9 @@ class Certificate:
     :math:`\eta + X p`, with :math:`p` the Newton step of the whole of F, after which
     :math:`v` is within its bounds but for terms of second order; three times at most. For
     the squared error this projects onto the constraints. It is done up to 500 coefficients
-    (for softmax of all classes together) and costs a Hessian and two readings of X each
-    time, no step of the run is changed.
+    (for softmax of all classes together) and costs two readings of X each time and a Hessian
+    of all rows, which is kept for the next ones unless rows without curvature come and go.
+    No step of the run is changed.
 
     References
     ----------
@@ -95,7 +96,7 @@ class Certificate:
     def __init__(self, problem, null_value, tol=0.0):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = -np.inf, False
-        self._last = None
+        self._last = self._model = None
 
     def optimality(self, theta, value):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
@@ -118,9 +119,9 @@ class Certificate:
         else:
             with np.errstate(all="ignore"):
                 eta = self.problem.objective.linear(theta)
-                v, slack = self._raise_bound(theta, value, eta)
+                v, slack, pull = self._raise_bound(theta, value, eta)
                 if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
-                    self._improve(theta, value, eta, v, slack)
+                    self._improve(theta, value, eta, v, slack, pull)
             self._last = theta.copy(), slack
         return self._figure(value, slack)
 
@@ -154,47 +155,91 @@ class Certificate:
         gain = 0.5 * float((off**2 / np.maximum(bend, 1e-300)).sum())
         return gain <= _NEAR * max(self.tol, _LEAST) * (self.null_value - value)
 
-    def _improve(self, theta, value, eta, v, slack):
+    def _improve(self, theta, value, eta, v, slack, pull):
         """Raise the bound from the slopes at the next points of a Newton method."""
         problem, objective = self.problem, self.problem.objective
-        rows, here, l2 = objective.active(), value, problem.l2
-        for _ in range(_STEPS):
+        rows, here, old = objective.active(), value, self._model is not None
+        for trial in range(_STEPS):
             grad = np.zeros_like(theta)
-            W = objective.split(theta)[0]
-            objective.split(grad)[0][:] = l2 * W - v
+            objective.split(grad)[0][:] = problem.l2 * objective.split(theta)[0] - v
+            bend = self._roomy(eta, pull)
             try:
-                model = Factored(problem, eta, rows)
-                there = (
-                    model.minimum(problem, theta, grad)
-                    if problem.has_l1
-                    else (theta - model.solve(grad))
-                )
+                # Second derivatives change little near the optimum: an old Hessian has one try.
+                if self._model is None or bend is not None or (old and trial == 1):
+                    self._model = Factored(problem, eta, rows, bend)
+                if problem.has_l1:
+                    step = self._model.minimum(problem, theta, grad) - theta
+                else:
+                    step = -self._model.solve(grad)
             except (LinAlgError, ValueError):
                 return
-            step, t = there - theta, 1.0
             moved = objective.linear(step)
+            if not np.isfinite(moved).all():
+                return
+            if bend is not None:
+                self._raise_bound(theta, here, eta, self._along(pull, bend * moved))
+                if self._figure(value, slack) <= self.tol:
+                    return
+            t = 1.0
             for _ in range(_HALVINGS):
-                point = theta + t * step
-                found = problem.value(point, objective.slopes(eta + t * moved)[0])
+                found = problem.value(theta + t * step, objective.slopes(eta + t * moved)[0])
                 if found <= here + slack:
                     break
                 t *= 0.5
-            if not np.isfinite(found):
+            # Rounding of a long step must not pass for margins: they are taken anew.
+            theta = theta + t * step
+            eta = objective.linear(theta)
+            here = problem.value(theta, objective.slopes(eta)[0])
+            if not np.isfinite(here):
                 return
-            theta, here, eta = point, found, eta + t * moved
-            v = self._raise_bound(theta, here, eta)[0]
-            if self._figure(value, slack) <= self.tol:
+            v, _, pull = self._raise_bound(theta, here, eta)
+            if self._figure(value, slack) <= self.tol or isinstance(objective.loss, SquaredError):
                 return
-            if isinstance(objective.loss, SquaredError):
-                return
+            if value - here > max(self.tol, _LEAST) * (self.null_value - here):
+                return  # F is known to be lower elsewhere, by too much
+
+    def _roomy(self, eta, pull):
+        """Return curvatures, less where slopes are near their bounds; None if none is zero.
+
+        Slopes that are moved in proportion to these stay within their bounds where others
+        would be cut off.
+        """
+        loss, y, s = self.problem.objective.loss, self._targets(), self.problem.objective.s
+        if not loss.flat:
+            return None  # enough rows are bent for some of them to come or go
+        h = loss.hessian(y, eta, np)
+        seen = h > 0
+        if seen.all() or not seen.any():
+            return None
+        u = np.divide(pull, s[:, None], out=np.zeros_like(pull), where=s[:, None] > 0)
+        far = np.full_like(u, np.inf)
+        room = np.minimum(u - loss.project(y, -far, np), loss.project(y, far, np) - u)
+        bounded = seen & np.isfinite(room)
+        usual = np.maximum(room, 0.0)[bounded].mean() if bounded.any() else 0.0
+        return h * np.clip(room / usual, 0.0, 1.0) if usual > 0 else h
+
+    def _along(self, pull, change):
+        """Return weighted slopes moved by a change, within their bounds, adding up to zero."""
+        objective = self.problem.objective
+        s = objective.s[:, None]
+        u = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0) + change
+        pull = s * objective.loss.project(self._targets(), u, np)
+        return _evened(pull) if objective.fit_intercept else pull
+
+    def _targets(self):
+        """Return targets that formulas of the loss take beside two-dimensional slopes."""
+        objective = self.problem.objective
+        flat = objective.y.ndim == 1 and objective.n_outputs == 1 and not objective.loss.codes
+        return objective.y[:, None] if flat else objective.y
 
     # -- the gap --------------------------------------------------------------------
 
-    def _raise_bound(self, theta, value, eta):
-        """Take the gap at a point into ``bound``; return ``v`` and the size of rounding."""
+    def _raise_bound(self, theta, value, eta, pull=None):
+        """Take a gap at a point into ``bound``; return ``v``, size of rounding and slopes."""
         objective = self.problem.objective
         softmax = isinstance(objective.loss, Softmax)
-        pull = self._balanced(eta, softmax)  # s u, which adds up to zero
+        if pull is None:
+            pull = self._balanced(eta, softmax)  # s u, which adds up to zero
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         scalings = self._scalings(pull, v, softmax)
         parts = np.zeros((len(scalings), 1 if softmax else len(v)))
@@ -208,10 +253,12 @@ class Certificate:
             part += coef.sum() if softmax else coef
         # Outputs that share no row of a matrix of slopes have bounds of their own.
         gap = float(np.fmin.reduce(parts, axis=0).sum())
+        # Margins and v are sums of terms that may be larger than what they add up to.
+        along += float(np.abs(pull).sum(axis=0) @ np.abs(W).sum(axis=1))
         slack = 8.0 * _EPS * (abs(value) + along / objective.mass)
         if np.isfinite(gap):
             self.bound = max(self.bound, value - gap - slack)
-        return v, slack
+        return v, slack, pull
 
     def _loss_gaps(self, rows, eta, pull, scalings, softmax):
         """Return the means of ``loss + conjugate - u * eta`` over a block, per scaling."""
@@ -280,15 +327,20 @@ class Certificate:
             pull = _at_best_shift(eta, objective)
         else:
             pull = _between_kinks(eta, objective)
-        # What is left is taken from the heavier side: intervals that hold zero allow it.
-        total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
-        up, down = 0.5 * (size + total), 0.5 * (size - total)
-        even = np.maximum(np.minimum(up, down), 0.0)
-        keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
-        keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
-        for rows in _blocks(pull):
-            pull[rows] *= np.where(pull[rows] > 0, keep_up, keep_down)
-        return pull
+        return _evened(pull)
+
+
+def _evened(pull):
+    """Take what slopes add up to from the heavier side, in place."""
+    # Intervals that hold zero allow it.
+    total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
+    up, down = 0.5 * (size + total), 0.5 * (size - total)
+    even = np.maximum(np.minimum(up, down), 0.0)
+    keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
+    keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
+    for rows in _blocks(pull):
+        pull[rows] *= np.where(pull[rows] > 0, keep_up, keep_down)
+    return pull
 
 
 def _blocks(a):

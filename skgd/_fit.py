@@ -38,6 +38,8 @@ from .schedules import Adaptive
 
 __all__ = ["fit"]
 
+_FAR = 1e50  # weights beyond it, and beyond its inverse, are brought back to about one
+
 
 # -- validation rows ------------------------------------------------------------------
 
@@ -63,6 +65,17 @@ def split_validation(est, data, rng, stratify):
     s = data.s.copy()
     s[held] = 0.0
     return Data(data.X, data.targets, s), held
+
+
+def _moderate(data):
+    """Return ``data`` with weights whose products with losses stay in range.
+
+    Only their ratios matter to a fit, and a power of two changes no digit of these.
+    """
+    top = data.s.max()
+    if 1 / _FAR < top < _FAR:
+        return data
+    return Data(data.X, data.targets, np.ldexp(data.s, -int(np.frexp(top)[1])))
 
 
 # -- fit ------------------------------------------------------------------------------
@@ -105,7 +118,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         weights = None if given is None else check_weights(given, len(data.s))[held]
         validation = data.X[held], y, weights
 
-    plain = make_problem(plan, data, est.fit_intercept, est.alpha)
+    plain = make_problem(plan, _moderate(data), est.fit_intercept, est.alpha)
     plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)

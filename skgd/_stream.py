@@ -59,11 +59,22 @@ class Saved:
         return (
             same
             and (self.inv_scale is None) == (objective.inv_scale is None)
-            and bool(plan.settings.average) == (self.user_average is not None)
+            and bool(plan.settings.average) == self._averages()
             # ``sparsify`` turns a vector into a matrix of one row.
             and np.array_equal(self.coef.ravel(), _dense(est.coef_).ravel())
             and np.array_equal(self.intercept, est.intercept_)
         )
+
+    def _averages(self):
+        """Whether the user asked for an average."""
+        return self.user_average is not None and not self.state.memory["late"]
+
+    def again(self, objective):
+        """Whether all rows so far are those of ``objective``: they moved no mean or variance."""
+        if self.moments is None:
+            return False
+        seen = objective.seen
+        return _equal(self.moments.mean, seen.mean) and _equal(self.moments.var, seen.var)
 
     def resumed(self, objective):
         """Return a copy of the state in the variables of ``objective``."""
@@ -78,7 +89,8 @@ class Saved:
                 # What is due is counted in steps, each worth ``inv_scale**2`` now.
                 worth = (objective.inv_scale / self.inv_scale) ** 2
                 state.memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
-        state.point = state.theta
+        averaged = state.memory["n_averaged"] > 0
+        state.point = state.memory["average"] if averaged else state.theta
         return state
 
 
@@ -117,6 +129,8 @@ def partial_fit(est, plan, data):
     if saved is not None and fitted and saved.suits(plan, est, objective):
         rows += saved.rows
         state = saved.resumed(objective)
+        if not (saved.again(objective) and plan.solver.averages_late(problem)):
+            plan.solver.follow(state)
         _refresh(plan, problem, state, settled=saved.rows >= _SETTLED)
     else:
         if fitted:
@@ -153,7 +167,7 @@ def _refresh(plan, problem, state, settled):
     """Follow parameters that may change between calls."""
     solver, memory = plan.solver, state.memory
     if not isinstance(plan.settings.eta0, str) or not settled or not memory["eta0"] > 0:
-        memory["eta0"] = solver.first_rate(problem, state.theta)
+        solver.set_rate(problem, state)
     memory["batch_size"] = solver.batch_size(problem)
 
 

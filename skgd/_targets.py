@@ -1,5 +1,6 @@
 """Labels, targets and weights as the losses read them."""
 
+import math
 import numbers
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 __all__ = ["Targets", "check_weights", "class_targets", "regression_targets"]
+
+_HEAVIEST = 1e300  # of a weight: many can still be added up
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ def check_weights(weights, n_rows, name="sample_weight"):
         raise ValueError(
             f"{name} must not be negative: Negative values in data; got {weights.min()!r}."
         )
+    if weights.max(initial=0.0) > _HEAVIEST:
+        raise ValueError(
+            f"{name} goes up to {weights.max():.3g}, and sums of such numbers overflow. Divide "
+            "it by a power of ten."
+        )
     if not weights.any():
         raise ValueError(f"All values of {name} are zero: at least one weight must be positive.")
     return weights
@@ -59,6 +67,13 @@ def check_weights(weights, n_rows, name="sample_weight"):
 def regression_targets(y, loss):
     """Return the `Targets` of numbers, of shape (n,) or (n, k)."""
     y = np.ascontiguousarray(y, dtype=np.float64)
+    # Squares of all of them can then be added up.
+    reach = max(-y.min(initial=0.0), y.max(initial=0.0))
+    if reach > math.sqrt(np.finfo(float).max / (4 * max(y.size, 1))):
+        raise ValueError(
+            f"y goes from {y.min():.3g} to {y.max():.3g}, and squares of such numbers overflow. "
+            "Divide it by a power of ten."
+        )
     loss.check_targets(y)
     flat = y.ndim == 1
     if not flat and y.shape[1] == 1:

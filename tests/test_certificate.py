@@ -218,11 +218,11 @@ def test_the_gap_is_never_below_the_truth_and_tends_to_zero(
     kept = Certificate(problem, null_value)
     for theta, value in [*points[:-1:2], points[-1]]:
         true = (value - best) / (null_value - best)
-        alone = Certificate(problem, null_value).optimality(theta, value)
-        # The best bound is kept, so more points can only make the figure smaller.
-        assert true <= kept.optimality(theta, value) <= alone * (1 + 1e-12)
-        assert kept.bound <= best
-    assert alone < (1e-5 if penalty == "l1" else 1e-9)
+        alone, before = Certificate(problem, null_value).optimality(theta, value), kept.bound
+        assert true <= alone
+        assert true <= kept.optimality(theta, value)
+        assert before <= kept.bound <= best
+    assert alone < 1e-9
 
 
 @quiet
@@ -293,7 +293,7 @@ def test_a_gap_costs_two_readings_of_the_rows_and_none_at_the_same_point(make_pr
 
     for name in ("sums", "loss_sum", "linear", "adjoint"):
         counted(name)
-    certificate = Certificate(problem, 1.0)
+    certificate = Certificate(problem, 1.0, tol=1.0)
     for _ in range(2):
         certificate.optimality(objective.zeros(), 1.0)
     assert calls == ["linear", "adjoint"]
@@ -346,7 +346,7 @@ def test_few_gaps_are_asked_for_and_the_run_stops_soon_after_it_may():
     reason, n = watch(Optimality(1e-6, 1.0, {}, certificate), falling)
     assert reason == "converged"
     assert len(certificate.asked) <= 12
-    assert certificate.asked[0] == falling[9]  # one early look, whatever the violation says
+    assert certificate.asked[0] == falling[19]  # one early look, whatever the violation says
     assert falling[n - 1] ** 2 <= 1e-6 < falling[n - 1 - 12] ** 2
 
 

@@ -397,7 +397,7 @@ def test_a_users_loss_may_bring_probabilities(X, two, three):
         proba = est.predict_proba(X)
         assert proba.shape == (80, len(est.classes_))
         assert_allclose(proba.sum(axis=1), 1)
-    ours, theirs = (GDClassifier(loss, tol=1e-9).fit(X, two) for loss in (Probit(), "log_loss"))
+    ours, theirs = (GDClassifier(loss, tol=1e-12).fit(X, two) for loss in (Probit(), "log_loss"))
     assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
     with pytest.raises(ValueError, match="is not a loss for regression"):
         GDRegressor(Probit()).fit(X, two == "yes")

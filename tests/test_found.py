@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from skgd import GDClassifier, GDRegressor
 from skgd._problem import Problem
 from skgd.callbacks import NoImprovement
-from skgd.losses import Poisson
+from skgd.losses import LogCosh, Poisson
 from skgd.objectives import make_objective
 from skgd.penalties import L1
 
@@ -68,6 +68,27 @@ def test_held_out_rows_are_scored_with_their_weights():
     assert seen[0] is None
 
 
+@pytest.mark.parametrize("solver", ["gd", "newton", *STOCHASTIC])
+@pytest.mark.parametrize("power", [-1000, 900])
+def test_weights_of_any_size_give_the_model_of_equal_weights_to_the_last_bit(
+    raw_columns, solver, power
+):
+    X, y = raw_columns
+    model = GDRegressor(solver=solver, random_state=0, max_iter=5, tol=None)
+    y = 1e60 * y  # products of weights and losses would overflow
+    plain = model.fit(X, y, sample_weight=np.full(len(y), 0.5)).coef_
+    weighted = model.fit(X, y, sample_weight=np.full(len(y), 2.0**power)).coef_
+    np.testing.assert_array_equal(weighted, plain)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_whose_sums_overflow_are_refused_by_name(raw_columns, method):
+    X, y = raw_columns
+    learn = getattr(GDRegressor(solver="sgd"), method)
+    with pytest.raises(ValueError, match=r"sample_weight goes up to .* overflow"):
+        learn(X, y, sample_weight=np.full(len(y), 1e307))
+
+
 # -- numbers out of range -------------------------------------------------------------
 
 
@@ -76,6 +97,15 @@ def test_columns_whose_squares_overflow_are_refused_by_name(solver):
     X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 1e170, 1.0]
     with pytest.raises(ValueError, match=r"Column 1 of X .* overflow"):
         GDRegressor(solver=solver).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+def test_targets_whose_squares_overflow_are_refused_by_name(loss, method):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    learn = getattr(GDRegressor(loss, solver="sgd"), method)
+    with pytest.raises(ValueError, match=r"y goes from .* overflow"):
+        learn(X, 1e160 * np.abs(X[:, 0]))
 
 
 def test_a_validation_score_that_overflows_counts_as_worst_and_ends_no_fit():
@@ -134,6 +164,17 @@ def test_sgd_learns_sparse_columns_of_one_size_whatever_that_size_is(scale):
     y = X @ rng.normal(size=20) / scale + 3.0
     model = GDRegressor(solver="sgd", alpha=0, max_iter=10, tol=None, random_state=0)
     assert model.fit(X, y).score(X, y) > 0.98
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-9, 1e-5, 0.5, 0.999, 1.001, 5.0])
+def test_log_cosh_keeps_its_digits_where_residuals_are_tiny(size):
+    r = np.longdouble(size)
+    exact = np.log1p(2 * np.sinh(r / 2) ** 2)
+    value = LogCosh(delta=2.0).value(np.zeros(1), np.array([2 * size]), np)
+    np.testing.assert_allclose(value, [float(4 * exact)], rtol=1e-14)
+    # The compiled twin: one row, whose F at zero coefficients is its loss.
+    rows = make_objective(np.ones((1, 1)), np.array([2 * size]), np.ones(1), LogCosh(delta=2.0))
+    np.testing.assert_allclose(rows.loss_sum(np.zeros(2)), float(4 * exact), rtol=1e-14)
 
 
 # -- streams --------------------------------------------------------------------------

@@ -220,10 +220,10 @@ def test_raw_columns_keep_the_penalty_of_the_user(rows, target):
     X = rows(N, 5) * np.logspace(-1, 2, 5) + 7
     y = target(X / np.logspace(-1, 2, 5), "regression")
     oracle = linear_model.Lasso(0.1, tol=1e-12, max_iter=10**6).fit(X, y)
-    est = GDRegressor(penalty="l1", alpha=0.1, solver="gd", tol=1e-10).fit(X, y)
+    est = GDRegressor(penalty="l1", alpha=0.1, solver="gd", tol=1e-14).fit(X, y)
     assert_allclose(est.coef_, oracle.coef_, rtol=1e-5, atol=1e-8)
     oracle = linear_model.Ridge(0.1 * N, solver="svd").fit(X, y)
-    est = GDRegressor(alpha=0.1, solver="gd", tol=1e-10).fit(X, y)
+    est = GDRegressor(alpha=0.1, solver="gd", tol=1e-14).fit(X, y)
     assert_allclose(est.coef_, oracle.coef_, rtol=1e-5)
     assert_allclose(est.intercept_, [oracle.intercept_], rtol=1e-5)
 

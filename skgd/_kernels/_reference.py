@@ -6,7 +6,14 @@ or the home of the rows has no compiled form.
 
 import numpy as np
 
-__all__ = ["column_moments", "full_pass", "minibatch_block", "row_norms", "sgd_block"]
+__all__ = [
+    "column_moments",
+    "descend_quadratic",
+    "full_pass",
+    "minibatch_block",
+    "row_norms",
+    "sgd_block",
+]
 
 # Numbers of X that are taken at a time: float32 rows are summed in float64, and a copy of
 # all of X in float64 is more memory than a fit may take.
@@ -253,3 +260,28 @@ def row_norms(X, shift=0.0, inv_scale=1.0):
     """Squared Euclidean norms of the rows of ``(X - shift) * inv_scale``."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
     return (((X - shift) * inv_scale) ** 2).sum(axis=1)
+
+
+def descend_quadratic(H, x, slope, l1, sweeps, tol):
+    """Coordinate descent on ``x H x / 2 - c x + sum l1 |x|``; ``x`` and ``slope`` in place.
+
+    As `skgd._kernels.descend_quadratic`: a sweep over all coordinates, then sweeps over those
+    that are not zero until moves are a tenth of it.
+    """
+    everything, before = True, 0.0
+    for done in range(1, sweeps + 1):
+        largest = 0.0
+        for j in np.arange(len(x)) if everything else np.flatnonzero((x != 0) | (l1 == 0)):
+            new = x[j] * H[j, j] - slope[j]
+            new = np.sign(new) * max(abs(new) - l1[j], 0.0) / H[j, j]
+            move = new - x[j]
+            x[j] = new
+            slope += move * H[j]
+            largest = max(largest, abs(move) * np.sqrt(H[j, j]))
+        if everything:
+            if largest <= tol:
+                return done
+            everything, before = False, largest
+        else:
+            everything = largest <= 0.1 * before or largest <= tol
+    return sweeps

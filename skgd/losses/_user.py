@@ -110,7 +110,10 @@ class UserLoss(Loss):
     def __getattr__(self, name):
         # Optional methods exist where the user's object has them, and only there.
         if name in ("hessian", "proba") and "loss" in self.__dict__:
-            return getattr(self.loss, name)
+            own = getattr(self.loss, name)
+            if name == "hessian" and not takes_xp(own, 2):
+                return lambda y, eta, xp: own(y, eta)
+            return own
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def inverse_link(self, eta, xp):

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .. import _kernels
 from .._kernels import _reference
 from .._protocols import Rows
-from ._moments import bend_of, second_factor
+from ._moments import bend_of, second_derivative, second_factor
 
 __all__ = ["LinearObjective", "gradient_difference"]
 
@@ -315,7 +315,7 @@ class LinearObjective:
         """
         flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
         with np.errstate(over="ignore", invalid="ignore"):
-            h = self.loss.hessian(self.y, flat, np)
+            h = second_derivative(self.loss, self.y, flat)
         return _reference.weigh(self.s, h).reshape(eta.shape)
 
     def bent(self, eta, moved):
@@ -337,7 +337,7 @@ class LinearObjective:
             return _reference.weigh(self.s, out)
         return self.curvatures(eta) * moved
 
-    def hessian(self, eta, rows, shift=None, inv_scale=None):
+    def hessian(self, eta, rows, shift=None, inv_scale=None, bend=None):
         r"""Return the second derivative of sums over some rows, by pairs of outputs.
 
         .. math:: H_{jl} = \sum_i h_{ijl} z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
@@ -350,6 +350,8 @@ class LinearObjective:
             Which rows to sum over.
         shift, inv_scale : ndarray of shape (n_features,), default=None
             :math:`m` and :math:`1 / \sigma`.
+        bend : ndarray of shape (n_rows, n_outputs), default=None
+            What takes the place of second derivatives, not weighted; not for a joint loss.
 
         Returns
         -------
@@ -369,11 +371,12 @@ class LinearObjective:
             s, q = self.s[some], eta[some]
             flat = q[:, 0] if k == 1 and self.y.ndim == 1 else q
             with np.errstate(over="ignore", invalid="ignore"):
-                h = bend_of(self.loss, self.y[some], flat).reshape(q.shape)
+                h = bend_of(self.loss, self.y[some], flat) if bend is None else bend[some]
+                h = h.reshape(q.shape)
                 p = self.loss.proba(q, np) if joint else None
             for j, i in pairs:
-                bend = h[:, j] if i == j else -p[:, j] * p[:, i]
-                out[j, i] += z(_reference.weigh(s, bend))
+                bent = h[:, j] if i == j else -p[:, j] * p[:, i]
+                out[j, i] += z(_reference.weigh(s, bent))
         return out
 
     def curvature_sums(self, theta, v):

@@ -3,11 +3,34 @@
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["bend_of", "second_factor"]
+__all__ = ["bend_of", "second_derivative", "second_factor"]
 
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
 _DENSE = 0.2  # share of stored entries from which a dense product is faster
+
+
+def second_derivative(loss, y, eta):
+    """Return the second derivative of a loss at each row.
+
+    Parameters
+    ----------
+    loss : Loss
+        With ``hessian``, or else its slopes are compared a little ahead and behind.
+    y, eta : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Targets and linear predictors.
+
+    Returns
+    -------
+    ndarray of the shape of ``eta``
+        Not negative.
+    """
+    # What wraps a loss of the user's has the method even where that loss does not.
+    if hasattr(getattr(loss, "loss", loss), "hessian"):
+        return loss.hessian(y, eta, np)
+    step = 1e-5 * np.maximum(1.0, np.abs(eta))
+    change = loss.gradient(y, eta + step, np) - loss.gradient(y, eta - step, np)
+    return np.maximum(change / (2.0 * step), 0.0)
 
 
 def bend_of(loss, y, eta):
@@ -20,7 +43,7 @@ def bend_of(loss, y, eta):
     Parameters
     ----------
     loss : Loss
-        With ``hessian``.
+        With slopes, and a second derivative where that is cheap.
     y, eta : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Targets and linear predictors.
 
@@ -29,7 +52,7 @@ def bend_of(loss, y, eta):
     ndarray of the shape of ``eta``
         Not negative.
     """
-    h = loss.hessian(y, eta, np)
+    h = second_derivative(loss, y, eta)
     if not loss.flat:
         return h
     band = 0.0

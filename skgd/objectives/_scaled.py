@@ -211,9 +211,9 @@ class ScaledObjective:
         """Return the gradient, in the scaled variables, of sums whose slopes are ``u``."""
         return self._scaled(self.inner.adjoint(u))
 
-    def hessian(self, eta, rows):
+    def hessian(self, eta, rows, bend=None):
         """Return the second derivative of sums over some rows, in the scaled variables."""
-        return self.inner.hessian(eta, rows, self.shift, self.inv_scale)
+        return self.inner.hessian(eta, rows, self.shift, self.inv_scale, bend)
 
     def curvature_sums(self, theta, v):
         """Return the second derivative along ``v``, both in the scaled variables."""

@@ -39,6 +39,9 @@ class AdaDelta(Rule):
     # The metric follows few steps, so with few rows a step large gradients are divided by
     # themselves, and what the run finds is not the optimum of F.
     least_batch = 256
+    least_steps = 16
+    # The more so where a few rows have most of the gradient.
+    most_tail = 10.0
     _kernel = ("adadelta", ("decay", "epsilon"))
 
     def __init__(self, decay=0.95, epsilon=1e-6):

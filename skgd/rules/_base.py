@@ -1,5 +1,7 @@
 """What update rules share: their memory, their compiled twins."""
 
+import math
+
 from .._component import Component
 
 __all__ = ["Rule"]
@@ -30,6 +32,12 @@ class Rule(Component):
     least_batch : int
         Fewest rows that ``batch_size="auto"`` takes a step: calls and updates are then
         small change beside the gradient.
+    least_steps : int
+        Fewest steps that ``batch_size="auto"`` leaves a pass, where that needs no batches
+        of less than 32 rows.
+    most_tail : float
+        Kurtosis of the rows' slopes from which ``eta0="auto"`` gives the iterate rather than
+        a mean at rates that fall slowly.
 
     Notes
     -----
@@ -43,6 +51,8 @@ class Rule(Component):
     decoupled = False
     auto_power = 0.75
     least_batch = 32
+    least_steps = 64
+    most_tail = math.inf
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 

@@ -39,6 +39,6 @@ def automatic(problem, settings):
     if given or settings.clip_norm is not None or settings.clip_value is not None:
         return "gd"
     joint = objective.n_outputs if objective.loss.joint else 1
-    if joint * (objective.n_features + 1) <= _FACTORED and hasattr(objective.loss, "hessian"):
+    if joint * (objective.n_features + 1) <= _FACTORED:
         return "newton"
     return "agd" if problem.custom else "lbfgs"

@@ -17,6 +17,7 @@ _LARGEST = 1500  # coefficients whose Hessian is factored
 _ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
+_NOTHING = 1e7  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _CG = 100
 _HALVINGS = 40
@@ -171,7 +172,9 @@ class Newton(LBFGS):
         size, k = Newton._largest_block(problem), objective.n_outputs
         entries = objective.n_stored / objective.n_rows
         products = 2.0 * sample * entries * min(entries * k, size) + k * size**3 / 3.0
-        passes = products / (_PRODUCTS * objective.n_stored * k)
+        if products <= _NOTHING:
+            return 0
+        passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
         # Columns that are much alike need none at all; on others a few steps are no loss.
         return int(passes) if passes > _DEAR else 0
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["pilot_rate"]
+__all__ = ["pilot_rates"]
 
 _ROWS = 2048
 _STEPS = 64  # a pilot run makes at least this many steps, in whole passes
@@ -10,34 +10,44 @@ _MOST_PASSES = 8
 _FACTOR = 4.0
 _SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be preferred
 _TRIALS = 12
+_MANY_ROWS = 1024
+_MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allows twice that
+_FALLS = 0.5  # power of the rate below which a rule's metric falls by itself
 
 
-def pilot_rate(solver, problem, theta):
-    """Return the initial rate with which a short run on few rows gets lowest.
+def pilot_rates(solver, problem, theta, late):
+    """Return the initial rates with which a short run on few rows gets lowest.
 
     A first guess comes from the curvature of the loss and the size of the rows; from
     there the rate goes up and down by factors of four as long as F on the sample falls
-    further, and the smallest of the good rates is taken. After Bottou, "Stochastic gradient
+    further, and one of the good rates is taken. After Bottou, "Stochastic gradient
     descent tricks" (2012), section 5.2.
 
     Parameters
     ----------
     solver : Stochastic
-        Runs the pilots; its settings apply, but for shuffling and averaging.
+        Runs the pilots; its settings apply, but for shuffling and the user's
+        averaging.
     problem : Problem
         In centred and scaled variables.
     theta : ndarray of shape (n_params,)
         Where the run will start.
+    late : bool
+        Whether the run may give a mean of late iterates.
 
     Returns
     -------
-    float
-        Positive and finite.
+    of_iterate, of_mean : float
+        Positive and finite: the smallest rate with which the iterate does well, and one
+        with which the mean does, None unless ``late``. The latter is the smallest too,
+        but the largest for a rule whose metric falls by itself; with few rows not above
+        ``of_iterate``.
 
     Notes
     -----
-    Up to a dozen runs over at most 2,048 evenly spaced rows. Nothing is drawn from the
-    caller's generator, so the pilot leaves the run that follows as it would be.
+    Up to a dozen runs over at most 2,048 evenly spaced rows, and few more for the second
+    rate. Nothing is drawn from the caller's generator, so the pilot leaves the run that
+    follows as it would be.
     """
     sample = type(problem)(problem.objective.sample(_ROWS), problem.penalty, problem.alpha)
     objective = sample.objective
@@ -47,37 +57,65 @@ def pilot_rate(solver, problem, theta):
     rng = np.random.RandomState(0)
     orders = [rng.permutation(objective.active()) for _ in range(passes)]
     start = sample.value(theta)
+    runs = {}
 
     def reached(rate):
-        state = solver.blank(theta, rate, size)
+        state, rose = solver.blank(theta, rate, size, late), False
         with np.errstate(over="ignore", invalid="ignore"):
             for order in orders:
                 solver.run_pass(sample, state, order)
                 state.passes += 1
-            value = sample.value(state.theta)
-        return value if np.isfinite(value) else np.inf
+                if late and state.passes == 1:
+                    # What comes later may be good, but the run would have been stopped.
+                    first = sample.value(state.memory["average"])
+                    rose = not first <= start + _MOST_RISE * abs(start)
+            of_iterate = sample.value(state.theta)
+            of_mean = sample.value(state.memory["average"]) if late and not rose else np.inf
+        return {"iterate": _finite(of_iterate), "mean": _finite(of_mean)}
+
+    def fall(what, rate):
+        if rate not in runs:
+            runs[rate] = reached(rate)
+        return start - runs[rate][what]
 
     guess = _guess(solver, objective)
-    found = {guess: start - reached(guess)}  # how far F falls, by rate
+    good = _good_rates(lambda rate: fall("iterate", rate), guess)
+    # The smallest of the good ones: what a short run does not show is the noise in which
+    # a long one ends, and that is proportional to the rate.
+    of_iterate, of_mean = float(min(good)), None
+    if late:
+        good = _good_rates(lambda rate: fall("mean", rate), guess)
+        # But a metric that goes on falling after the pilot makes good for a large rate, and
+        # never for a small one.
+        of_mean = float(max(good) if solver.rule.auto_power < _FALLS else min(good))
+        if objective.n_active < _MANY_ROWS:  # too few to say what is too large
+            of_mean = min(of_mean, of_iterate)
+    return of_iterate, of_mean
+
+
+def _finite(value):
+    return value if np.isfinite(value) else np.inf
+
+
+def _good_rates(fall, guess):
+    """Return the rates with which F falls nearly as far as with any."""
+    found = {guess: fall(guess)}
     for factor in (_FACTOR, 1.0 / _FACTOR):
         rate = guess
         for _ in range(_TRIALS):
             best = max(found.values())
             rate *= factor
-            found[rate] = start - reached(rate)
-            falls = found[rate] > 0
+            found[rate] = fall(rate)
             # Upwards until F falls less far; downwards also past rates so large that
             # nothing falls, until a smaller rate is clearly too slow.
             if factor > 1 and not found[rate] > best:
                 break
-            if factor < 1 and best > 0 and (not falls or found[rate] < _SHARE * best):
+            if factor < 1 and best > 0 and found[rate] < _SHARE * best:
                 break
     best = max(found.values())
     if not best > 0:  # the start is an optimum: the rate that leads least far away
-        return float(max(found, key=found.get))
-    # The smallest of the good ones: what a short run does not show is the noise in which
-    # a long one ends, and that is proportional to the rate.
-    return float(min(rate for rate, fall in found.items() if fall >= _SHARE * best))
+        return [max(found, key=found.get)]
+    return [rate for rate, fell in found.items() if fell >= _SHARE * best]
 
 
 def _guess(solver, objective):

@@ -1,0 +1,84 @@
+"""The second derivative of F at a point, formed and factored."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from ._composite import accelerated, lasso
+
+__all__ = ["DAMPING", "Factored"]
+
+DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
+
+
+class Factored:
+    """Blocks of coefficients whose second derivative is at hand, and its factors."""
+
+    def __init__(self, problem, eta, rows, bend=None):
+        objective = problem.objective
+        d, k = objective.n_features, objective.n_outputs
+        found = objective.hessian(eta, rows, bend=bend)
+        share = objective.n_active / (len(rows) * objective.mass)
+        columns = np.arange(d)
+        at = [np.append(j * d + columns, k * d + j) for j in range(k)]
+        if len(found) == k:
+            self.blocks = [(at[j], found[j, j] * share) for j in range(k)]
+        else:
+            whole = np.empty((k * (d + 1), k * (d + 1)))
+            for (j, i), part in found.items():
+                one, two = (
+                    slice(j * (d + 1), (j + 1) * (d + 1)),
+                    slice(i * (d + 1), (i + 1) * (d + 1)),
+                )
+                whole[one, two] = part * share
+                whole[two, one] = part.T * share
+            self.blocks = [(np.concatenate(at), whole)]
+        self._finish(problem)
+
+    def _finish(self, problem):
+        objective = problem.objective
+        l2 = np.zeros(objective.n_params)
+        if problem.has_l2:
+            objective.split(l2)[0][:] = problem.l2
+        self.factors = []
+        for at, block in self.blocks:
+            spread = float(np.trace(block)) / len(at)
+            block.flat[:: len(at) + 1] += l2[at] + DAMPING * max(spread, 1e-300)
+            if not objective.fit_intercept:
+                fixed = at >= objective.n_coef
+                block[fixed] = 0.0
+                block[:, fixed] = 0.0
+                block[fixed, fixed] = 1.0
+            self.factors.append(self._factor(block, spread))
+
+    @staticmethod
+    def _factor(block, spread):
+        damping = DAMPING * max(spread, 1e-300)
+        for _ in range(12):
+            try:
+                return cho_factor(block, lower=True)
+            except LinAlgError:
+                # Dependent columns, or slopes that are flat on all rows of the sample.
+                damping *= 100.0
+                block.flat[:: len(block) + 1] += damping
+        raise LinAlgError("The Hessian of the sample is not finite.")
+
+    def solve(self, grad):
+        out = np.empty_like(grad)
+        for (at, _), factor in zip(self.blocks, self.factors, strict=True):
+            out[at] = cho_solve(factor, grad[at], check_finite=False)
+        return out
+
+    def apply(self, v):
+        out = np.empty_like(v)
+        for at, block in self.blocks:
+            out[at] = block @ v[at]
+        return out
+
+    def minimum(self, problem, theta, grad):
+        if problem.custom:
+            return accelerated(self.apply, problem.prox, theta, grad)
+        l1, out = np.zeros_like(theta), np.empty_like(theta)
+        problem.objective.split(l1)[0][:] = problem.l1
+        for at, block in self.blocks:
+            out[at] = lasso(block, theta[at], grad[at], l1[at])
+        return out

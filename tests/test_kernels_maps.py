@@ -1,0 +1,134 @@
+"""A full pass in its parts, and coordinate descent on a quadratic, equal their NumPy twins."""
+
+import numpy as np
+import pytest
+from kernel_cases import DTYPES, LAYOUTS, SEPARABLE, draw, make_rows, model, weights
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skgd import _kernels, losses
+from skgd._kernels import _reference
+
+N = 83  # no multiple of any block
+OF_CLASSES = {"softmax": losses.Softmax(), "one_vs_rest": losses.SquaredHinge().multiclass()}
+
+
+def case(layout, dtype, k, d=7, loss=None):
+    """Return rows, the same as a float64 array, a model, and the generator."""
+    rng = np.random.RandomState(0)
+    s = weights(N, rng)
+    loss = losses.SquaredError() if loss is None else loss
+    rows, X = make_rows(layout, dtype, draw(loss, N, k, rng), s, rng, d, codes=loss.codes)
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=float)
+    return rows, X, *model(k, d, rng), rng
+
+
+@pytest.mark.parametrize("start, stop", [(0, N), (5, 5), (5, 6), (17, 80)])
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_predictors_are_those_of_numpy(layout, dtype, k, start, stop):
+    rows, X, W, b, _ = case(layout, dtype, k)
+    eta = np.full((stop - start, k), np.nan)
+    _kernels.linear_map(rows, start, stop, W, b, eta)
+    assert_allclose(eta, X[start:stop] @ W.T + b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("start, stop", [(0, N), (5, 5), (5, 6), (17, 80)])
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_way_back_is_the_transpose(layout, dtype, k, start, stop):
+    rows, X, W, _, rng = case(layout, dtype, k)
+    u = rng.standard_normal((stop - start, k))
+    grad = np.full(W.size + k, np.nan)
+    _kernels.adjoint_map(rows, start, stop, u, grad)
+    want = np.append((u.T @ X[start:stop]).ravel(), u.sum(axis=0))
+    assert_allclose(grad, want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_wide_rows_are_mapped_in_tiles(layout):
+    rows, X, W, b, rng = case(layout, np.float64, 2, d=9001)
+    eta, grad = np.empty((N, 2)), np.empty(W.size + 2)
+    _kernels.linear_map(rows, 0, N, W, b, eta)
+    assert_allclose(eta, X @ W.T + b, rtol=1e-11, atol=1e-11)
+    u = rng.standard_normal((N, 2))
+    _kernels.adjoint_map(rows, 0, N, u, grad)
+    assert_allclose(grad[:-2].reshape(2, -1), u.T @ X, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", [*SEPARABLE, *OF_CLASSES])
+def test_losses_and_slopes_at_predictors_are_those_of_the_classes(name, k):
+    loss = {**SEPARABLE, **OF_CLASSES}[name]
+    k = 3 if name in OF_CLASSES else k
+    rows, _, _, _, rng = case("dense", np.float64, k, loss=loss)
+    eta = rng.uniform(-3, 3, (N, k))
+    eta[0] = 1e308  # of weight zero: adds exactly nothing, whatever its loss
+    for part in (slice(0, N), slice(10, 43)):
+        q, s, y = eta[part], rows.s[part], rows.y[part]
+        u = np.full(q.shape, np.nan)
+        pointwise = loss.pointwise()
+        total = _kernels.losses_at(rows, part.start, part.stop, q, pointwise, u)
+        flat = q[:, 0] if k == 1 else q
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = _reference.weigh(s, loss.value(y, flat, np)).sum()
+            slope = _reference.weigh(s, loss.gradient(y, flat, np)).reshape(q.shape)
+        assert_allclose(total, value, rtol=1e-11)
+        assert_allclose(u, slope, rtol=1e-11, atol=1e-13)
+        assert_array_equal(u[s == 0], 0.0)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"stop": N + 1}, f"rows 0:{N + 1} are not within 0:{N}"),
+        ({"start": -1}, "rows -1:"),
+        ({"coef": np.zeros((2, 6))}, "coef"),
+        ({"intercept": np.zeros(3)}, "intercept"),
+        ({"eta": np.zeros((N - 1, 2))}, "eta"),
+        ({"eta": np.zeros((N, 1))}, "eta"),
+    ],
+)
+def test_shapes_that_disagree_are_told(change, message):
+    rows, _, W, b, _ = case("csr32", np.float64, 2)
+    given = {"start": 0, "stop": N, "coef": W, "intercept": b, "eta": np.zeros((N, 2)), **change}
+    with pytest.raises(ValueError, match=message):
+        _kernels.linear_map(rows, *given.values())
+
+
+def quadratic(n, seed):
+    rng = np.random.RandomState(seed)
+    A, c = rng.standard_normal((2 * n, n)), rng.standard_normal(n)
+    weight = np.full(n, 0.3)
+    weight[:: max(2, n // 2)] = 0.0  # an intercept pays nothing
+    return A.T @ A / (2 * n), c, weight
+
+
+@pytest.mark.parametrize("sweeps", [1, 2, 5, 300])
+@pytest.mark.parametrize("n", [1, 2, 7, 20])
+def test_coordinate_descent_takes_the_steps_of_its_twin(n, sweeps):
+    H, c, l1 = quadratic(n, n)
+    x = np.random.RandomState(1).standard_normal(n) * (np.arange(n) % 3 > 0)
+    slope = H @ x - c
+    twin_x, twin_slope = x.copy(), slope.copy()
+    done = _kernels.descend_quadratic(H, x, slope, l1, sweeps, 1e-9)
+    assert done == _reference.descend_quadratic(H, twin_x, twin_slope, l1, sweeps, 1e-9)
+    assert_allclose(x, twin_x, rtol=1e-9, atol=1e-12)
+    assert_allclose(slope, twin_slope, rtol=1e-9, atol=1e-12)
+    assert_allclose(slope, H @ x - c, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 7, 20])
+def test_coordinate_descent_ends_where_no_coordinate_can_gain(n):
+    H, c, l1 = quadratic(n, n)
+    x, slope = np.zeros(n), -c
+    assert _kernels.descend_quadratic(H, x, slope, l1, 10_000, 1e-12) < 10_000
+    at_zero = np.maximum(np.abs(slope) - l1, 0.0)
+    assert np.abs(np.where(x == 0, at_zero, slope + l1 * np.sign(x))).max() < 1e-11
+
+
+def test_coordinate_descent_refuses_arrays_that_do_not_fit():
+    H, c, l1 = quadratic(4, 0)
+    with pytest.raises(ValueError, match="must fit x, which has 4 entries"):
+        _kernels.descend_quadratic(H, np.zeros(4), -c, l1[:3], 5, 1e-9)

@@ -1,0 +1,381 @@
+"""Newton reaches the optimum in few steps, whatever columns, penalty, sample or home."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from sklearn import linear_model
+from sklearn.base import clone
+
+from skgd import GDClassifier, GDRegressor
+from skgd.losses import (
+    Gamma,
+    Huber,
+    LogCosh,
+    LogLoss,
+    ModifiedHuber,
+    Poisson,
+    Softmax,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+    SquaredHinge,
+    Tweedie,
+)
+from skgd.penalties import L1, L2, ElasticNet, NoPenalty, UserPenalty
+from skgd.solvers import Newton, _composite, _newton
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+CASES = [
+    (SquaredError(), "regression"),
+    (Huber(0.5), "regression"),
+    (Huber(1e-4), "regression"),
+    (LogCosh(0.5), "regression"),
+    (SquaredEpsilonInsensitive(0.3), "regression"),
+    (Poisson(), "counts"),
+    (Gamma(), "positive"),
+    (Tweedie(1.5), "positive"),
+    (LogLoss(), "binary"),
+    (SquaredHinge(), "binary"),
+    (ModifiedHuber(), "binary"),
+    (Softmax(), "classes"),
+    (SquaredHinge().multiclass(), "classes"),
+    (SquaredError(), "targets"),
+    (LogCosh(), "targets"),
+]
+PENALTIES = [L2(), L1(), ElasticNet(0.5), NoPenalty()]
+
+
+def label(value):
+    return value if isinstance(value, str) else repr(value)
+
+
+def run(problem, steps=60, memory=5):
+    """Return the state after ``steps``, and F after each."""
+    solver = Newton(memory)
+    state = solver.init(problem, problem.objective.zeros(), None)
+    values = [state.value]
+    for _ in range(steps):
+        if state.memory.get("stalled"):
+            break
+        state = solver.step(problem, state)
+        values.append(state.value)
+    return state, np.array(values)
+
+
+def margins(problem, theta):
+    """Return predictors, of softmax about their mean: the rest is nobody's business."""
+    eta = problem.objective.linear(theta)
+    return eta - eta.mean(axis=1, keepdims=True) if eta.shape[1] > 1 else eta
+
+
+def scipy_optimum(problem):
+    """Return the least F that L-BFGS-B finds with W = P - Q, both at least zero."""
+    k, zero = problem.objective.n_coef, problem.objective.zeros()
+    l1 = np.broadcast_to(problem.l1, (problem.objective.n_outputs, problem.objective.n_features))
+
+    def lifted(z):
+        theta = np.append(z[:k] - z[k : 2 * k], z[2 * k :])
+        value, grad = problem.value_grad(theta)
+        value -= (l1.ravel() * np.abs(theta[:k])).sum()
+        value += (l1.ravel() * (z[:k] + z[k : 2 * k])).sum()
+        G = grad[:k]
+        return value, np.concatenate([G + l1.ravel(), l1.ravel() - G, grad[k:]])
+
+    found = minimize(
+        lifted,
+        np.concatenate([zero[:k], zero]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * (2 * k) + [(None, None)] * (len(zero) - k),
+        options={"maxiter": 5000, "maxfun": 10**5, "ftol": 1e-16, "gtol": 1e-10},
+    )
+    return found.fun
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
+@pytest.mark.parametrize("loss, kind", CASES, ids=label)
+def test_f_falls_to_that_of_scipy_and_never_rises(make_problem, loss, kind, penalty):
+    problem = make_problem(loss, penalty, 0.03, kind=kind, scaled=True)
+    state, values = run(problem, 200)
+    assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
+    least = scipy_optimum(problem)
+    assert values[-1] - least < 1e-9 * (values[0] - least)
+    # F that cannot be told apart leaves slopes of the root of its rounding.
+    assert state.violation < 1e-6 * max(1.0, values[0])
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_squared_error_takes_one_step(make_problem, fit_intercept):
+    problem = make_problem(SquaredError(), NoPenalty(), kind="targets", fit_intercept=fit_intercept)
+    objective = problem.objective
+    state, _ = run(problem, 1)
+    X = objective.X.toarray() if objective.sparse else objective.X
+    X = np.column_stack([X, np.ones(60)]) if fit_intercept else X
+    best = np.linalg.lstsq(X.astype(float), objective.y, rcond=None)[0]
+    W, b = objective.split(state.theta)
+    # The Hessian is damped by a ten-thousandth of a millionth, and no more.
+    assert_allclose(W, best[:5].T, rtol=1e-7, atol=1e-8)
+    assert_allclose(b, best[5] if fit_intercept else 0.0, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "classes", "targets"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet", None])
+def test_dense_and_csr_rows_give_the_same_steps(rows, target, kind, penalty):
+    X = rows(120, 6) + np.array([0, 0, 3, 0, 0, 0])
+    y = target(rows(120, 6), kind)
+    cls = GDClassifier if kind in ("binary", "classes") else GDRegressor
+    est = cls(solver="newton", penalty=penalty, alpha=0.01, tol=1e-10)
+    dense, sparse = (clone(est).fit(home(X), y) for home in (np.asarray, sp.csr_array))
+    assert dense.converged_
+    assert sparse.n_iter_ == dense.n_iter_
+    assert_allclose(sparse.loss_curve_, dense.loss_curve_, rtol=1e-10)
+    # Without a penalty coefficients of a softmax may all move together.
+    W, V = (est.coef_ - (kind == "classes") * est.coef_.mean(axis=0) for est in (dense, sparse))
+    assert_allclose(V, W, rtol=1e-7, atol=1e-8)
+
+
+# ---- the other ways to a Hessian ----
+
+
+@pytest.mark.parametrize("penalty", [L2(), L1(), NoPenalty()], ids=repr)
+@pytest.mark.parametrize("loss, kind", [CASES[3], CASES[8], CASES[11], CASES[13]], ids=label)
+def test_a_sample_of_rows_leads_to_the_same_optimum(make_problem, monkeypatch, loss, kind, penalty):
+    problem = make_problem(loss, penalty, 0.01, kind=kind, n=400, scaled=True)
+    all_rows, _ = run(problem)
+    monkeypatch.setattr(_newton, "_CHEAP", 0)
+    monkeypatch.setattr(_newton, "_PER_COLUMN", 2)
+    monkeypatch.setattr(_newton, "_BALANCE", 0)
+    first = Newton().init(problem, problem.objective.zeros(), None)
+    assert first.memory["sample"] < 100
+    state, values = run(problem)
+    assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
+    assert_allclose(margins(problem, state.theta), margins(problem, all_rows.theta), atol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [*PENALTIES, UserPenalty(L1())], ids=repr)
+@pytest.mark.parametrize("loss, kind", [CASES[5], CASES[8], CASES[11], CASES[13]], ids=label)
+def test_conjugate_gradients_lead_to_the_same_optimum(
+    make_problem, monkeypatch, loss, kind, penalty
+):
+    problem = make_problem(loss, penalty, 0.01, kind=kind, n=100, scaled=True)
+    factored, _ = run(problem)
+    monkeypatch.setattr(_newton, "_LARGEST", 1)
+    state, values = run(problem, 200)
+    assert type(state.memory["model"]).__name__ == "_Applied"
+    assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
+    assert_allclose(margins(problem, state.theta), margins(problem, factored.theta), atol=5e-5)
+
+
+def test_steps_without_a_hessian_come_first_where_it_is_dear(make_problem, monkeypatch):
+    problem = make_problem(LogLoss(), L2(), 0.01, kind="binary", scaled=True)
+    at_once, _ = run(problem)
+    monkeypatch.setattr(_newton, "_NOTHING", 0)
+    monkeypatch.setattr(_newton, "_PRODUCTS", 1e-3)
+    state, _ = run(problem, 3)
+    assert state.memory["wait"] > 3
+    assert state.memory["model"] is None
+    assert_allclose(run(problem)[0].theta, at_once.theta, atol=1e-6)
+
+
+# ---- penalties of the user's ----
+
+
+class NonNegative:
+    separable = True
+
+    def value(self, coef):
+        return 0.0 if coef.min() >= 0 else np.inf
+
+    def prox(self, coef, t):
+        return np.maximum(coef, 0.0)
+
+
+class GroupLasso:
+    """All coefficients of a row of W shrink together: not separable."""
+
+    def value(self, coef):
+        return float(np.sqrt((coef**2).sum(axis=-1)).sum())
+
+    def prox(self, coef, t):
+        norms = np.sqrt((coef**2).sum(axis=-1, keepdims=True))
+        return coef * np.maximum(0, 1 - t / np.maximum(norms, 1e-300))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("loss, kind", [CASES[0], CASES[8]], ids=label)
+def test_coefficients_of_at_least_zero_are_those_of_scipy(make_problem, loss, kind, scaled):
+    problem = make_problem(loss, UserPenalty(NonNegative()), 1.0, kind=kind, scaled=scaled)
+    state, _ = run(problem)
+    plain = make_problem(loss, NoPenalty(), kind=kind)
+    best = minimize(
+        plain.value_grad,
+        plain.objective.zeros(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * 5 + [(None, None)],
+        options={"ftol": 1e-16, "gtol": 1e-10, "maxiter": 5000},
+    )
+    got = problem.objective.to_user(state.theta)
+    assert_allclose(got, best.x, atol=1e-5)
+    assert_array_equal(got[:5] == 0, best.x[:5] == 0)
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.2, 5.0])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_penalty_that_is_not_separable_reaches_the_optimum_of_scipy(make_problem, alpha, scaled):
+    problem = make_problem(SquaredError(), UserPenalty(GroupLasso()), alpha, scaled=scaled)
+    values = run(problem)[1]
+    # Away from zero the penalty is smooth; zero itself is tried too.
+    zero = problem.objective.zeros()
+    zero[-1] = problem.objective.from_user(zero)[-1] + problem.objective.y.mean()
+    found = minimize(problem.value, 0.1 + zero, tol=1e-12)
+    least = min(found.fun, problem.value(zero))
+    assert values[-1] - least < 1e-8 * (values[0] - least)
+
+
+# ---- hard columns ----
+
+
+@pytest.mark.parametrize("penalty, alpha", [("l2", 1e-4), ("l1", 0.01), (None, 0.0)])
+@pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
+def test_dependent_and_constant_columns_are_no_obstacle(rows, target, home, penalty, alpha):
+    X = rows(200, 5)
+    y = target(X, "binary")
+    # A copy, a sum, a constant and a column of zeros; raw scales.
+    hard = np.column_stack([X, X[:, 0], X[:, 1] + X[:, 2], np.full(200, 7.0), np.zeros(200)])
+    hard = hard * np.logspace(-2, 2, 9)
+    est = GDClassifier(solver="newton", penalty=penalty, alpha=alpha, tol=1e-9, max_iter=100)
+    est.fit(home(hard), y)
+    assert est.stop_reason_ in ("converged", "no_improvement")
+    other = GDClassifier(solver="lbfgs", penalty=penalty, alpha=alpha, tol=1e-9, max_iter=5000)
+    other.fit(home(hard), y)
+    # Measured against the optimum by other code where columns do not depend on each other.
+    assert est.loss_curve_[-1] <= other.loss_curve_[-1] * (1 + 1e-7)
+    if penalty is None:
+        exact = linear_model.LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(X, y)
+        assert_allclose(est.decision_function(home(hard)), exact.decision_function(X), atol=1e-4)
+
+
+def test_correlated_columns_take_few_steps():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((500, 1)) + 1e-3 * rng.standard_normal((500, 20))
+    y = (X @ rng.standard_normal(20) * 300 + rng.logistic(size=500) > 0).astype(int)
+    est = GDClassifier(solver="newton", alpha=1e-6, tol=1e-8).fit(X, y)
+    assert est.converged_
+    assert est.n_iter_ <= 25
+    exact = linear_model.LogisticRegression(C=1 / (1e-6 * 500), tol=1e-12, max_iter=10**4)
+    exact.fit(X, y)
+    assert_allclose(est.predict_proba(X), exact.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_weights_are_repetitions(rows, target, penalty):
+    X = rows(60, 5)
+    y = target(X, "counts")
+    s = np.random.RandomState(0).randint(0, 4, 60)
+    est = GDRegressor("poisson", solver="newton", penalty=penalty, alpha=0.01, tol=1e-10)
+    weighted = est.fit(X, y, sample_weight=s).coef_.copy()
+    assert_allclose(est.fit(np.repeat(X, s, axis=0), np.repeat(y, s)).coef_, weighted, rtol=1e-6)
+
+
+def test_what_an_estimator_of_scikit_learn_finds_is_found(rows, target):
+    X = rows(300, 5) * [1, 100, 1, 0.01, 1] + 5
+    y = target(rows(300, 5), "classes")
+    oracle = linear_model.LogisticRegression(
+        C=1 / (0.01 * 300), tol=1e-12, max_iter=10**4, solver="newton-cholesky"
+    ).fit(X, y)
+    est = GDClassifier(solver="newton", alpha=0.01, tol=1e-12).fit(X, y)
+    assert_allclose(est.predict_proba(X), oracle.predict_proba(X), atol=1e-6)
+    assert est.n_iter_ <= 20
+
+
+# ---- the minimum of the model ----
+
+
+def quadratic(n, seed, dependent=False):
+    rng = np.random.RandomState(seed)
+    A = rng.standard_normal((3 * n, n))
+    if dependent:
+        A[:, n // 2 :] = A[:, : n - n // 2] + 1e-4 * rng.standard_normal((3 * n, n - n // 2))
+    y = rng.standard_normal(3 * n)
+    return A, y, A.T @ A / (3 * n), A.T @ y / (3 * n)
+
+
+@pytest.mark.parametrize("dependent", [False, True])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.1])
+@pytest.mark.parametrize("n", [1, 4, 30])
+def test_the_composite_minimum_is_the_lasso(n, share, dependent):
+    A, y, H, c = quadratic(n, n, dependent and n > 1)
+    alpha = share * np.abs(c).max()
+    x = np.random.RandomState(1).standard_normal(n) * (np.arange(n) % 2)
+    z = _composite.lasso(H, x, H @ x - c, np.full(n, alpha))
+    slope = H @ z - c
+    off = np.where(z == 0, np.maximum(np.abs(slope) - alpha, 0), slope + alpha * np.sign(z))
+    assert np.abs(off).max() < 1e-10
+    exact = linear_model.Lasso(alpha, fit_intercept=False, tol=1e-12, max_iter=10**6).fit(A, y)
+
+    def value(w):
+        return 0.5 * w @ H @ w - c @ w + alpha * np.abs(w).sum()
+
+    assert value(z) <= value(exact.coef_) + 1e-12
+    if not dependent:
+        assert_allclose(z, exact.coef_, atol=1e-7)
+
+
+def test_the_composite_minimum_leaves_entries_without_a_weight_free():
+    _, _, H, c = quadratic(10, 0)
+    l1 = np.where(np.arange(10) < 3, 0.0, 1e6)
+    z = _composite.lasso(H, np.ones(10), H @ np.ones(10) - c, l1)
+    assert_array_equal(z[3:], 0.0)
+    assert_allclose(z[:3], np.linalg.solve(H[:3, :3], c[:3]), rtol=1e-10)
+
+
+def test_accelerated_steps_find_the_minimum_of_a_model():
+    _, _, H, c = quadratic(10, 0)
+    x = np.ones(10)
+    z = _composite.accelerated(lambda v: H @ v, lambda z, _: np.maximum(z, 0), x, H @ x - c)
+    best = minimize(
+        lambda w: (0.5 * w @ H @ w - c @ w, H @ w - c), x, jac=True, bounds=[(0, None)] * 10
+    ).x
+    # A model is not the function: three digits of its minimum are enough.
+    assert_allclose(z, best, atol=5e-3)
+
+
+# ---- what is asked of it ----
+
+
+@pytest.mark.parametrize("memory", [0, -1, 2.5, "many"])
+def test_a_memory_that_is_no_positive_integer_is_refused(rows, target, memory):
+    with pytest.raises((TypeError, ValueError), match="memory"):
+        GDRegressor(solver=Newton(memory)).fit(rows(20, 3), target(rows(20, 3), "regression"))
+
+
+@pytest.mark.parametrize("memory", [1, 3])
+def test_any_memory_reaches_the_optimum(make_problem, memory):
+    problem = make_problem(LogLoss(), L2(), 0.01, kind="binary")
+    assert_allclose(run(problem, 60, memory)[0].theta, run(problem)[0].theta, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"eta0": 0.1}, r"solver='newton' .*eta0=0.1"),
+        ({"learning_rate": "cosine"}, "solver='newton' .*learning_rate"),
+        ({"clip_norm": 1.0}, "solver='newton' .*clip_norm"),
+        ({"clip_value": 1.0}, "solver='newton' .*clip_value"),
+        ({"loss": "absolute_error"}, "needs a smooth loss"),
+    ],
+)
+def test_what_it_cannot_follow_is_refused(rows, target, params, message):
+    est = GDRegressor(solver="newton", **params)
+    with pytest.raises(ValueError, match=message):
+        est.fit(rows(20, 3), target(rows(20, 3), "regression"))
+    assert not hasattr(est, "coef_")
+
+
+def test_it_learns_from_no_stream(rows, target):
+    assert not hasattr(GDRegressor(solver="newton"), "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit"):
+        GDRegressor(solver="newton").partial_fit(rows(20, 3), target(rows(20, 3), "regression"))

@@ -1,0 +1,170 @@
+"""The parts of a pass, predictors, slopes, gradient and curvature, are those of F."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skgd.losses import (
+    Gamma,
+    Huber,
+    LogCosh,
+    LogLoss,
+    ModifiedHuber,
+    Poisson,
+    Softmax,
+    SquaredError,
+    SquaredHinge,
+    UserLoss,
+)
+from skgd.objectives import LinearObjective
+from skgd.penalties import NoPenalty
+
+
+class Quartic:
+    """A loss of the user's that says nothing of its second derivative."""
+
+    def value(self, y, eta):
+        return (eta - y) ** 4
+
+    def gradient(self, y, eta):
+        return 4 * (eta - y) ** 3
+
+
+S = np.linspace(0.5, 3, 60) * (np.arange(60) % 7 > 0)
+SMOOTH = [
+    (SquaredError(), "regression"),
+    (LogCosh(0.5), "regression"),
+    (Poisson(), "counts"),
+    (Gamma(), "positive"),
+    (LogLoss(), "binary"),
+    (UserLoss(Quartic()), "regression"),
+    (Softmax(), "classes"),
+    (LogLoss().multiclass(), "classes"),
+    (SquaredError(), "targets"),
+    (UserLoss(Quartic()).multiclass(), "classes"),
+]
+# Their second derivative jumps; at these points no row is near a jump.
+BENT = [
+    (Huber(0.5), "regression"),
+    (SquaredHinge(), "binary"),
+    (ModifiedHuber(), "binary"),
+    (SquaredHinge().multiclass(), "classes"),
+]
+
+
+def label(value):
+    return value if isinstance(value, str) else type(getattr(value, "loss", value)).__name__
+
+
+def every_loss(function):
+    return pytest.mark.parametrize("loss, kind", SMOOTH + BENT, ids=label)(function)
+
+
+def make(make_problem, loss, kind, **options):
+    """Return an objective with weights, a point and a direction."""
+    objective = make_problem(loss, NoPenalty(), kind=kind, s=S, **options).objective
+    rng = np.random.RandomState(3)
+    theta, v = 0.4 * rng.standard_normal((2, objective.n_params))
+    return objective, theta, v
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@every_loss
+def test_a_pass_is_its_parts(make_problem, loss, kind, scaled):
+    objective, theta, _ = make(make_problem, loss, kind, scaled=scaled)
+    eta = objective.linear(theta)
+    assert eta.shape == (60, objective.n_outputs)
+    value, u = objective.slopes(eta)
+    grad = objective.adjoint(u)
+    want_value, want_grad = objective.sums(theta)
+    assert_allclose(value, want_value, rtol=1e-12)
+    assert_allclose(grad, want_grad, rtol=1e-11, atol=1e-12 * np.abs(want_grad).max())
+    assert_array_equal(u[S == 0], 0.0)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_predictors_are_linear_and_the_gradient_is_their_transpose(make_problem, scaled):
+    objective, theta, v = make(make_problem, SquaredError(), "targets", scaled=scaled)
+    eta, moved = objective.linear(theta), objective.linear(v)
+    assert_allclose(objective.linear(theta + 3 * v), eta + 3 * moved, atol=1e-12)
+    assert_allclose(np.vdot(moved, eta), v @ objective.adjoint(eta), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_intercept_that_is_not_fitted_has_no_gradient(make_problem, scaled):
+    objective, theta, _ = make(
+        make_problem, SquaredError(), "targets", scaled=scaled, fit_intercept=False
+    )
+    grad = objective.adjoint(objective.slopes(objective.linear(theta))[1])
+    assert_array_equal(grad[objective.n_coef :], 0.0)
+    assert grad[: objective.n_coef].all()
+
+
+@every_loss
+def test_curvatures_are_the_derivatives_of_slopes(make_problem, loss, kind):
+    objective, theta, v = make(make_problem, loss, kind)
+    eta, moved = objective.linear(theta), objective.linear(v)
+    h = objective.curvatures(eta)
+    assert (h >= 0).all()
+    assert_array_equal(h[S == 0], 0.0)
+    step = 1e-6
+    for j in range(eta.shape[1]):
+        one = step * np.eye(eta.shape[1])[j]
+        ahead, behind = objective.slopes(eta + one)[1], objective.slopes(eta - one)[1]
+        assert_allclose(h[:, j], ((ahead - behind) / (2 * step))[:, j], rtol=1e-5, atol=1e-7)
+    ahead, behind = (objective.slopes(eta + t * moved)[1] for t in (step, -step))
+    want = (ahead - behind) / (2 * step)
+    assert_allclose(objective.bent(eta, moved), want, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("loss, kind", SMOOTH, ids=label)
+def test_the_hessian_is_the_derivative_of_the_gradient(make_problem, loss, kind, scaled):
+    objective, theta, _ = make(make_problem, loss, kind, scaled=scaled)
+    d, k = objective.n_features, objective.n_outputs
+    found = objective.hessian(objective.linear(theta), objective.active())
+    joint = k > 1 and loss.joint
+    assert set(found) == {(j, i) for j in range(k) for i in range(j, k) if joint or i == j}
+    step, size = 1e-5, max(np.abs(part).max() for part in found.values())
+    for (j, i), part in found.items():
+        if i == j:
+            assert_allclose(part, part.T, rtol=1e-12, atol=1e-14 * size)
+        for column, at in enumerate([*range(i * d, (i + 1) * d), k * d + i]):
+            one = np.zeros(objective.n_params)
+            one[at] = step
+            change = objective.sums(theta + one)[1] - objective.sums(theta - one)[1]
+            G, g = objective.split(change / (2 * step))
+            assert_allclose(part[:, column], np.append(G[j], g[j]), atol=1e-5 * size)
+
+
+def test_the_hessian_of_some_rows_is_theirs_alone(make_problem):
+    objective, theta, _ = make(make_problem, LogLoss(), "binary", scaled=True)
+    eta, rows = objective.linear(theta), np.array([1, 4, 9, 33])
+    parts = [objective.hessian(eta, rows[i : i + 1])[0, 0] for i in range(4)]
+    assert_allclose(objective.hessian(eta, rows)[0, 0], sum(parts), rtol=1e-10, atol=1e-12)
+    inner = objective.inner
+    X = inner.X.toarray() if inner.sparse else inner.X
+    z = np.append((X[9].astype(float) - objective.shift) * objective.inv_scale, 1.0)
+    assert_allclose(parts[2], inner.curvatures(eta)[9, 0] * np.outer(z, z), atol=1e-10)
+
+
+def test_a_model_of_many_rows_sees_a_curvature_that_few_rows_show(make_problem):
+    objective, theta, _ = make(make_problem, Huber(1e-6), "regression")
+    assert not objective.curvatures(objective.linear(theta)).any()
+    h = objective.hessian(objective.linear(theta), objective.active())[0, 0]
+    assert np.linalg.eigvalsh(h)[0] > 0
+
+
+def test_threads_change_no_bit_of_the_parts(rows, target):
+    X = rows(60_000, 20)
+    y = target(X, "regression")
+    found = []
+    for n_threads in (1, 2, 5):
+        objective = LinearObjective(X, y, np.ones(len(y)), SquaredError(), n_threads=n_threads)
+        eta = objective.linear(np.linspace(-1, 1, 21))
+        value, u = objective.slopes(eta)
+        found.append((eta, value, u, objective.adjoint(u)))
+        assert len(objective._parts()) > 2
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            assert_array_equal(a, b)
