@@ -136,7 +136,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     zero_value = problem.value(objective.from_user(objective.zeros()))
 
     state = plan.solver.init(problem, theta, rng)
-    reference, certificate = _references(problem, null, theta, state)
+    reference, certificate = _references(problem, null, theta, state, est.tol)
     watch = _Watch(
         est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     )
@@ -147,13 +147,13 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     return result.interrupt
 
 
-def _references(problem, null, theta, state):
+def _references(problem, null, theta, state, tol):
     """Return the violation at the null point, and a certificate where there is a gap."""
     value, violation = state.value, state.violation
     if not (np.array_equal(theta, null) and np.isfinite(violation)):
         value, grad = problem.value_grad(null)
         violation = problem.violation(null, grad)
-    return violation, Certificate(problem, value) if has_gap(problem) else None
+    return violation, Certificate(problem, value, tol or 0.0) if has_gap(problem) else None
 
 
 class _Watch:
