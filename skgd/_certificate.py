@@ -12,6 +12,7 @@ _EPS = np.finfo(float).eps
 _BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
 _NEWTON, _BISECTIONS = 12, 45
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
+_LEAST_ROOM, _SHARE = 2**20, 0.02  # bytes, and part of X, that a Hessian may take
 _FACTORED = 500  # coefficients up to which the dual point is improved by Newton steps
 _STEPS, _HALVINGS = 3, 5
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
@@ -144,14 +145,17 @@ class Certificate:
         if self.at_rounding or not hasattr(getattr(loss, "loss", loss), "hessian"):
             return False
         joint = objective.n_outputs if loss.joint else 1
-        if joint * (objective.n_features + 1) > _FACTORED or not np.isfinite(v).all():
+        size = joint * (objective.n_features + 1)
+        room = max(_LEAST_ROOM, _SHARE * objective.n_stored * objective.dtype.itemsize)
+        if size > _FACTORED or 24 * size**2 > room or not np.isfinite(v).all():
             return False
         # What Newton's step would gain if columns did not depend on each other.
         W, l1, l2 = objective.split(theta)[0], self.problem.l1, self.problem.l2
         off = v - l2 * W
         free = np.sign(off) * np.maximum(np.abs(off) - l1, 0.0)
         off = np.where(W != 0, off - l1 * np.sign(W), free)
-        bend = _curvature(eta, 0.0, objective)[:, None] / objective.mass + l2
+        total = objective.slopes(eta)[1].sum(axis=0)
+        bend = _curvature(eta, 0.0, objective, total)[:, None] / objective.mass + l2
         gain = 0.5 * float((off**2 / np.maximum(bend, 1e-300)).sum())
         return gain <= _NEAR * max(self.tol, _LEAST) * (self.null_value - value)
 
@@ -349,17 +353,13 @@ def _blocks(a):
     return [slice(start, start + step) for start in range(0, len(a), step)]
 
 
-def _curvature(eta, shift, objective):
-    """Return the sums of the weighted second derivatives, NaN where there are none."""
-    loss, total = objective.loss, np.zeros(eta.shape[1])
-    if not hasattr(getattr(loss, "loss", loss), "hessian"):
-        return total + np.nan
-    for rows in _blocks(eta):
-        there, y = eta[rows] + shift, objective.y[rows]
-        if y.ndim == 1 and not loss.codes:
-            y = y[:, None]
-        total += objective.s[rows] @ loss.hessian(y, there, np)
-    return total
+def _curvature(eta, shift, objective, total):
+    """Return about the sums of the weighted second derivatives; ``total`` that of slopes."""
+    if objective.loss.joint:
+        return objective.curvatures(eta + shift).sum(axis=0)
+    # A difference of compiled slopes: formulas in NumPy would cost several times as much.
+    little = 1e-4 * objective.loss.unit(objective.y, objective.s)
+    return (objective.slopes(eta + (shift + little))[1].sum(axis=0) - total) / little
 
 
 def _at_best_shift(eta, objective):
@@ -376,7 +376,7 @@ def _at_best_shift(eta, objective):
         if not off > _BALANCED:
             break
         low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
-        step = shift - total / _curvature(eta, shift, objective)
+        step = shift - total / _curvature(eta, shift, objective, total)
         wild = shift - np.sign(total) * 2.0**trial
         step = np.where(np.isfinite(step), step, wild)
         middle = np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (low + high), wild)

@@ -265,7 +265,7 @@ def test_a_hook_may_end_the_run(X, labels, solver, k):
 
 @needs_callbacks
 def test_an_error_in_a_hook_leaves_the_model_as_it_was(X, labels):
-    est = GDClassifier(max_iter=3).fit(X, labels)
+    est = GDClassifier(solver="gd", max_iter=3).fit(X, labels)
     before = est.coef_
     est.set_callbacks(Recorder(error=RuntimeError("from the hook")))
     with pytest.raises(RuntimeError, match="from the hook"):
@@ -391,7 +391,7 @@ def test_an_interrupted_partial_fit_changes_nothing(X, y, eta0):
 
 @needs_callbacks
 def test_an_interrupt_in_a_hook_keeps_the_best_point(X, labels):
-    est = GDClassifier().set_callbacks(Recorder(error=KeyboardInterrupt()))
+    est = GDClassifier(solver="gd").set_callbacks(Recorder(error=KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, labels)
     assert (est.stop_reason_, est.n_iter_) == ("interrupted", 2)

@@ -194,7 +194,7 @@ def wide(kind):
     else:
         X = rng.standard_normal((20_000, 250)).astype(kind)
         size = X.nbytes
-    return X, size, 8 * (18 * X.shape[0] + 24 * X.shape[1])
+    return X, size, 8 * (20 * X.shape[0] + 24 * X.shape[1])
 
 
 def parts(X):

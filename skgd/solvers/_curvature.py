@@ -25,14 +25,23 @@ class Factored:
         else:
             whole = np.empty((k * (d + 1), k * (d + 1)))
             for (j, i), part in found.items():
-                one, two = (
-                    slice(j * (d + 1), (j + 1) * (d + 1)),
-                    slice(i * (d + 1), (i + 1) * (d + 1)),
-                )
+                one, two = (slice(q * (d + 1), (q + 1) * (d + 1)) for q in (j, i))
                 whole[one, two] = part * share
                 whole[two, one] = part.T * share
+            self._bar_shifts(whole, problem)
             self.blocks = [(np.concatenate(at), whole)]
         self._finish(problem)
+
+    @staticmethod
+    def _bar_shifts(whole, problem):
+        """Let a shift of all classes alike cost something: softmax does not see it."""
+        # Without this the solution drifts along it by rounding over damping.
+        d, k = problem.objective.n_features, problem.objective.n_outputs
+        penalised = problem.has_l1 or problem.has_l2
+        spread = max(float(np.trace(whole)) / len(whole), 1e-300)
+        for c in range(d if penalised else 0, d + 1):
+            at = c + (d + 1) * np.arange(k)
+            whole[np.ix_(at, at)] += spread / k
 
     def _finish(self, problem):
         objective = problem.objective
