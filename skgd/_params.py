@@ -11,7 +11,7 @@ from ._protocols import Settings
 from .losses import resolve_loss
 from .penalties import resolve_penalty
 from .schedules import Adaptive, Optimal, resolve_schedule
-from .solvers import as_solver, automatic, resolve_solver
+from .solvers import as_solver, automatic, automatic_stream, resolve_solver
 
 __all__ = ["Plan", "decided", "read"]
 
@@ -129,7 +129,8 @@ def read(est, kind, method):
             f"learning_rate='optimal' divides by alpha, which must then be positive; got "
             f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
         )
-    found = resolve_solver(est.solver)
+    ours = isinstance(est.solver, str) and est.solver == "auto"
+    found = resolve_solver(automatic_stream(loss, penalty) if ours else est.solver)
     settings = Settings(
         schedule=schedule,
         eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
@@ -150,7 +151,7 @@ def read(est, kind, method):
         solver=as_solver(found, settings),
         settings=settings,
         n_threads=thread_count(getattr(est, "n_jobs", None)),
-        automatic=method == "fit" and isinstance(est.solver, str) and est.solver == "auto",
+        automatic=ours and method == "fit",
     )
 
 

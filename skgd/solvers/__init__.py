@@ -16,7 +16,7 @@ from ..rules import (
     Rule,
 )
 from ._agd import AGD
-from ._auto import automatic
+from ._auto import automatic, automatic_stream
 from ._base import Solver
 from ._gd import GD
 from ._lbfgs import LBFGS
@@ -43,6 +43,7 @@ __all__ = [
     "Solver",
     "Stochastic",
     "automatic",
+    "automatic_stream",
     "get_solver_names",
     "resolve_solver",
 ]
@@ -82,7 +83,7 @@ def resolve_solver(spec):
         The user's object is cloned, never changed.
     """
     if isinstance(spec, str) and spec == "auto":
-        spec = "adam"
+        spec = "sgd"
     if isinstance(spec, str) and spec not in SOLVERS:
         # "auto" is a name too, and may be the one that was meant.
         resolve(spec, dict.fromkeys([*SOLVERS, "auto"]), "solver")

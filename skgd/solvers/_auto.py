@@ -1,6 +1,6 @@
 """What ``solver="auto"`` stands for."""
 
-__all__ = ["automatic"]
+__all__ = ["automatic", "automatic_stream"]
 
 _FACTORED = 1500  # coefficients whose Hessian is formed and factored
 
@@ -42,3 +42,24 @@ def automatic(problem, settings):
     if joint * (objective.n_features + 1) <= _FACTORED:
         return "newton"
     return "agd" if problem.custom else "lbfgs"
+
+
+def automatic_stream(loss, penalty):
+    """Return the name of the solver that suits a stream.
+
+    ``sgd``, a step for every row, learns most from rows that come once; where loss or
+    penalty have no compiled form, ``adam``, whose steps of some rows cost less in Python.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is minimised.
+    penalty : Penalty
+        Beside it.
+
+    Returns
+    -------
+    str
+        A key of ``SOLVERS``.
+    """
+    return "adam" if loss.pointwise() is None or penalty.lazy() is None else "sgd"
