@@ -379,3 +379,22 @@ def test_it_learns_from_no_stream(rows, target):
     assert not hasattr(GDRegressor(solver="newton"), "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit"):
         GDRegressor(solver="newton").partial_fit(rows(20, 3), target(rows(20, 3), "regression"))
+
+
+def test_a_hessian_that_overflows_is_waited_out(monkeypatch):
+    calls, whole = [], _newton.Factored
+
+    def factored(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise np.linalg.LinAlgError
+        return whole(*args)
+
+    monkeypatch.setattr(_newton, "Factored", factored)
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((200, 8)), rng.poisson(2.0, size=200)
+    for penalty in ("l2", "l1"):
+        calls.clear()
+        est = GDRegressor("poisson", penalty=penalty, solver="newton", tol=1e-8).fit(X, y)
+        assert est.converged_
+        assert len(calls) > 1

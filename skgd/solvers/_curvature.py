@@ -61,15 +61,17 @@ class Factored:
 
     @staticmethod
     def _factor(block, spread):
+        if not np.isfinite(block).all():
+            raise LinAlgError("The Hessian of the sample is not finite.")
         damping = DAMPING * max(spread, 1e-300)
         for _ in range(12):
             try:
-                return cho_factor(block, lower=True)
+                return cho_factor(block, lower=True, check_finite=False)
             except LinAlgError:
                 # Dependent columns, or slopes that are flat on all rows of the sample.
                 damping *= 100.0
                 block.flat[:: len(block) + 1] += damping
-        raise LinAlgError("The Hessian of the sample is not finite.")
+        raise LinAlgError("The Hessian of the sample is not positive definite.")
 
     def solve(self, grad):
         out = np.empty_like(grad)

@@ -1,6 +1,7 @@
 """Newton steps with the Hessian of a sample of rows, corrected by secant pairs."""
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from .._ranges import check_number
 from ._composite import accelerated
@@ -231,12 +232,17 @@ class Newton(LBFGS):
         state.memory["model"] = None
 
     def _search(self, problem, state):
-        if problem.has_l1 or problem.custom:
-            return self._proximal(problem, state)
-        if state.t <= state.memory["wait"]:
-            return super()._search(problem, state)
-        model = self._model(problem, state)
         memory, theta = state.memory, state.theta
+        if state.t <= memory["wait"] and not problem.custom:
+            return super()._search(problem, state)
+        try:
+            model = self._model(problem, state)
+        except LinAlgError:
+            # Curvatures that overflow here need not do so a few steps further.
+            memory["wait"] = state.t + _DEAR
+            return None if problem.custom else super()._search(problem, state)
+        if problem.has_l1 or problem.custom:
+            return self._proximal(problem, state, model)
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
         slope = float(np.vdot(memory["grad"], direction))
         if not slope < 0.0:
@@ -251,9 +257,8 @@ class Newton(LBFGS):
 
     # -- with a penalty that has a kink ---------------------------------------------
 
-    def _proximal(self, problem, state):
+    def _proximal(self, problem, state, model):
         memory, theta = state.memory, state.theta
-        model = self._model(problem, state)
         there = model.minimum(problem, theta, memory["grad"])
         direction = there - theta
         # The smooth part's slope has l2 in it already; what is added must not.
@@ -279,10 +284,6 @@ class Newton(LBFGS):
             W = problem.objective.split(theta)[0]
             total -= 0.5 * float((problem.l2 * W * W).sum())
         return total
-
-    def _remember(self, memory, s, y, products):
-        if not products:  # the proximal step has no use for pairs
-            super()._remember(memory, s, y, products)
 
     @staticmethod
     def _noise(state):
