@@ -12,29 +12,20 @@ those with order ``"time"`` are taken. ``--peers-only`` runs where skgd is not i
 """
 
 import argparse
-import importlib.util
 import sys
 import time
 import warnings
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit
+from sets import loader
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.preprocessing import StandardScaler
 
 _TINY = np.finfo(float).eps
 _WIDE = 1000  # columns from which a sparse set is given to River without its scaler
-
-
-def loader(folder):
-    """Import ``load.py`` of the data folder."""
-    spec = importlib.util.spec_from_file_location("load", Path(folder) / "load.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class RunningMean:
