@@ -275,3 +275,18 @@ def test_a_penalty_that_does_not_suit_names_the_solver_as_the_user_does():
     X, y = make_regression(40, 2, random_state=0)
     with pytest.raises(ValueError, match="solver Adam differs"):
         GDRegressor(penalty=Shrink(), solver="adam").fit(X, y)
+
+
+def test_float32_rows_of_extreme_size_are_predicted_in_float64():
+    X, y = np.full((3, 1), 1e22, dtype=np.float32), np.array(["a", "b", "a"])
+    with np.errstate(over="raise"):
+        model = GDClassifier("perceptron", solver="gd", eta0=1e-4, max_iter=1, tol=None).fit(X, y)
+        assert np.isfinite(model.decision_function(X)).all()
+
+
+def test_heavy_tails_are_told_from_weights_of_any_size():
+    X, y = np.array([[0.1], [-0.1], [0.6]]), np.array(["a", "b", "a"])
+    model = GDClassifier("absolute_error", solver="adadelta", max_iter=1, tol=None, random_state=0)
+    with np.errstate(over="raise"):
+        model.partial_fit(X, y, classes=["a", "b"], sample_weight=[1e200, 2e200, 1.5e200])
+    assert np.isfinite(model.coef_).all()

@@ -56,8 +56,12 @@ def linear_predictor(X, coef, intercept):
     ndarray of shape (n_rows, n_outputs) or (n_rows,)
         As ``coef`` has rows or is a vector.
     """
-    eta = X @ coef.T
-    return np.asarray(eta.toarray() if sp.issparse(eta) else eta) + intercept
+    with np.errstate(over="ignore", invalid="ignore"):
+        eta = X @ coef.T
+    eta = np.asarray(eta.toarray() if sp.issparse(eta) else eta)
+    if eta.dtype == np.float32 and not np.isfinite(eta).all():
+        eta = linear_predictor(X.astype(np.float64), coef.astype(np.float64), 0.0)
+    return eta + intercept
 
 
 def make_objective(X, y, s, loss, **options):

@@ -135,7 +135,11 @@ class Stochastic(Solver):
         """Return the kurtosis of the rows' slopes, where the rule minds."""
         if self.rule.most_tail == math.inf:
             return 0.0
-        squares = problem.objective.slopes(problem.objective.linear(theta))[1] ** 2
+        slopes = problem.objective.slopes(problem.objective.linear(theta))[1]
+        largest = float(np.abs(slopes).max(initial=0.0))
+        if not 0.0 < largest < math.inf:
+            return 0.0
+        squares = (slopes / largest) ** 2
         mean = np.mean(squares, axis=0)
         return float(np.max(np.mean(squares**2, axis=0) / np.maximum(mean**2, 1e-300)))
 
