@@ -290,3 +290,9 @@ def test_heavy_tails_are_told_from_weights_of_any_size():
     with np.errstate(over="raise"):
         model.partial_fit(X, y, classes=["a", "b"], sample_weight=[1e200, 2e200, 1.5e200])
     assert np.isfinite(model.coef_).all()
+
+
+def test_one_class_of_huge_weight_in_a_first_chunk_has_a_finite_start():
+    model = GDClassifier(solver="adadelta", max_iter=1, tol=None, random_state=0)
+    model.partial_fit([[0.3]], ["b"], classes=["a", "b"], sample_weight=[1.75e200])
+    assert np.isfinite(model.intercept_).all()

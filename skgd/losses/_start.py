@@ -17,7 +17,8 @@ __all__ = [
 
 def half_count(s, xp):
     """Return the share of all rows that half a row has; never above one half."""
-    return 0.5 / max(float(xp.sum(s)), s.shape[0], 1)
+    # What is left beside it must differ from one.
+    return max(0.5 / max(float(xp.sum(s)), s.shape[0], 1), float(np.finfo(float).eps))
 
 
 def weighted_mean(y, s, xp):
