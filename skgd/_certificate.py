@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from .losses import RegressionLoss, Softmax, SquaredError
-from .solvers._curvature import Factored
+from .solvers._curvature import Factored, block_size
 
 __all__ = ["Certificate", "has_gap"]
 
@@ -144,8 +144,7 @@ class Certificate:
         loss = objective.loss
         if self.at_rounding or not hasattr(getattr(loss, "loss", loss), "hessian"):
             return False
-        joint = objective.n_outputs if loss.joint else 1
-        size = joint * (objective.n_features + 1)
+        size = block_size(objective)
         room = max(_LEAST_ROOM, _SHARE * objective.n_stored * objective.dtype.itemsize)
         if size > _FACTORED or 24 * size**2 > room or not np.isfinite(v).all():
             return False

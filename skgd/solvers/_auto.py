@@ -1,8 +1,8 @@
 """What ``solver="auto"`` stands for."""
 
-__all__ = ["automatic", "automatic_stream"]
+from ._curvature import FACTORED, block_size
 
-_FACTORED = 1500  # coefficients whose Hessian is formed and factored
+__all__ = ["automatic", "automatic_stream"]
 
 
 def automatic(problem, settings):
@@ -38,8 +38,7 @@ def automatic(problem, settings):
     given = not isinstance(settings.eta0, str) or settings.schedule is not None
     if given or settings.clip_norm is not None or settings.clip_value is not None:
         return "gd"
-    joint = objective.n_outputs if objective.loss.joint else 1
-    if joint * (objective.n_features + 1) <= _FACTORED:
+    if block_size(objective) <= FACTORED:
         return "newton"
     return "agd" if problem.custom else "lbfgs"
 

@@ -5,9 +5,17 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ._composite import accelerated, lasso
 
-__all__ = ["DAMPING", "Factored"]
+__all__ = ["DAMPING", "FACTORED", "Factored", "block_size"]
 
 DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
+
+FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
+
+
+def block_size(objective):
+    """Return how many coefficients depend on each other: an output's, for softmax all."""
+    outputs = objective.n_outputs if objective.loss.joint else 1
+    return outputs * (objective.n_features + 1)
 
 
 class Factored:

@@ -88,7 +88,7 @@ class LBFGS(Solver):
 
         Returns
         -------
-        LBFGS
+        LBFGS or Newton
             With the same ``memory``.
 
         Raises
@@ -96,7 +96,7 @@ class LBFGS(Solver):
         ValueError
             If a rate, a schedule or a bound on the gradient is given.
         """
-        refuse_rates("lbfgs", settings)
+        refuse_rates(type(self).__name__.lower(), settings)
         return super().with_settings(settings)
 
     def init(self, problem, theta, rng):

@@ -3,18 +3,16 @@
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from .._ranges import check_number
 from ._composite import accelerated
-from ._curvature import DAMPING, Factored
+from ._curvature import DAMPING, FACTORED, Factored, block_size
 from ._lbfgs import LBFGS
-from ._line_search import MarginLine, refuse_rates
+from ._line_search import MarginLine
 
 __all__ = ["Newton"]
 
 _CHEAP = 3e8  # operations of a Hessian of all rows that are not worth saving
 _BALANCE = 12  # a Hessian of this many n / d rows costs about as much as a pass over n
 _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too little
-_LARGEST = 1500  # coefficients whose Hessian is factored
 _ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
@@ -116,31 +114,6 @@ class Newton(LBFGS):
     def __init__(self, memory=5):
         super().__init__(memory)
 
-    def check(self):
-        """Raise where ``memory`` is not a positive integer."""
-        check_number("memory", self.memory, low=1, integer=True)
-
-    def with_settings(self, settings):
-        """Return a copy that follows ``settings``, which may give no rate.
-
-        Parameters
-        ----------
-        settings : Settings
-            From the estimator.
-
-        Returns
-        -------
-        Newton
-            With the same ``memory``.
-
-        Raises
-        ------
-        ValueError
-            If a rate, a schedule or a bound on the gradient is given.
-        """
-        refuse_rates("newton", settings)
-        return super(LBFGS, self).with_settings(settings)
-
     def init(self, problem, theta, rng):
         """Return the state before the first step; reads X twice.
 
@@ -168,9 +141,9 @@ class Newton(LBFGS):
     def _worth(problem, sample):
         """Return how many steps to do without a Hessian: what one costs, in passes."""
         objective = problem.objective
-        if problem.has_l1 or problem.custom or Newton._largest_block(problem) > _LARGEST:
+        size, k = block_size(objective), objective.n_outputs
+        if problem.has_l1 or problem.custom or size > FACTORED:
             return 0
-        size, k = Newton._largest_block(problem), objective.n_outputs
         entries = objective.n_stored / objective.n_rows
         products = 2.0 * sample * entries * min(entries * k, size) + k * size**3 / 3.0
         if products <= _NOTHING:
@@ -179,14 +152,8 @@ class Newton(LBFGS):
         # Columns that are much alike need none at all; on others a few steps are no loss.
         return int(passes) if passes > _DEAR else 0
 
-    @staticmethod
-    def _largest_block(problem):
-        objective = problem.objective
-        joint = objective.n_outputs > 1 and objective.loss.joint
-        return (objective.n_outputs if joint else 1) * (objective.n_features + 1)
-
     def _first_sample(self, problem):
-        objective, size = problem.objective, self._largest_block(problem)
+        objective, size = problem.objective, block_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
         # Entries of a sparse row meet each other only.
         d = min(d, 1.0 + objective.n_stored / objective.n_rows) if objective.sparse else d
@@ -199,7 +166,7 @@ class Newton(LBFGS):
         if memory["model"] is None:
             memory["since"] = 0
             self._forget(memory)
-            if self._largest_block(problem) > _LARGEST:
+            if block_size(objective) > FACTORED:
                 memory["model"] = _Applied(problem, state.theta)
             else:
                 rows = objective.active()
