@@ -3,15 +3,14 @@
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ._dual import at_best_shift, balanced_shares, between_kinks, blocks, curvature, evened
 from .losses import RegressionLoss, Softmax, SquaredError
 from .solvers._curvature import Factored, block_size
 
 __all__ = ["Certificate", "has_gap"]
 
 _EPS = np.finfo(float).eps
-_BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
-_NEWTON, _BISECTIONS = 12, 45
-_BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
+_EVEN = 1e-12  # share of slopes that is always given up to make them add up to zero
 _LEAST_ROOM, _SHARE = 2**20, 0.02  # bytes, and part of X, that a Hessian may take
 _FACTORED = 500  # coefficients up to which the dual point is improved by Newton steps
 _STEPS, _HALVINGS = 3, 5
@@ -99,7 +98,30 @@ class Certificate:
         self.bound, self.at_rounding = -np.inf, False
         self._last = self._model = None
 
-    def optimality(self, theta, value):
+    def promise(self, theta, value, grad):
+        """Return about the figure that `optimality` will give; reads no rows.
+
+        Parameters
+        ----------
+        theta, value, grad : ndarray, float, ndarray
+            Point, F there, and the gradient of the smooth part of F.
+
+        Returns
+        -------
+        float
+            Too small by what the best intercept and a bound on slopes ask; NaN where slopes
+            have to be scaled, so that the gradient alone does not say.
+        """
+        problem = self.problem
+        if problem.has_l1 and not problem.has_l2:
+            return np.nan
+        split = problem.objective.split
+        W, G = split(theta)[0], split(grad)[0]
+        with np.errstate(all="ignore"):
+            gap = self._penalty_gap(W, problem.l2 * W - G).sum()
+            return float(gap / (self.null_value - value + gap))
+
+    def optimality(self, theta, value, eta=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
 
         Parameters
@@ -108,6 +130,8 @@ class Certificate:
             Point, in the variables of the objective.
         value : float
             F there.
+        eta : ndarray of shape (n_rows, n_outputs), default=None
+            Linear predictors there, where they are at hand.
 
         Returns
         -------
@@ -119,7 +143,8 @@ class Certificate:
             slack = self._last[1]
         else:
             with np.errstate(all="ignore"):
-                eta = self.problem.objective.linear(theta)
+                if eta is None:
+                    eta = self.problem.objective.linear(theta)
                 v, slack, pull = self._raise_bound(theta, value, eta)
                 if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
                     self._improve(theta, value, eta, v, slack, pull)
@@ -154,7 +179,7 @@ class Certificate:
         free = np.sign(off) * np.maximum(np.abs(off) - l1, 0.0)
         off = np.where(W != 0, off - l1 * np.sign(W), free)
         total = objective.slopes(eta)[1].sum(axis=0)
-        bend = _curvature(eta, 0.0, objective, total)[:, None] / objective.mass + l2
+        bend = curvature(eta, 0.0, objective, total)[:, None] / objective.mass + l2
         gain = 0.5 * float((off**2 / np.maximum(bend, 1e-300)).sum())
         return gain <= _NEAR * max(self.tol, _LEAST) * (self.null_value - value)
 
@@ -227,7 +252,9 @@ class Certificate:
         s = objective.s[:, None]
         u = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0) + change
         pull = s * objective.loss.project(self._targets(), u, np)
-        return _evened(pull) if objective.fit_intercept else pull
+        if objective.fit_intercept:
+            evened(pull)
+        return pull
 
     def _targets(self):
         """Return targets that formulas of the loss take beside two-dimensional slopes."""
@@ -241,27 +268,58 @@ class Certificate:
         """Take a gap at a point into ``bound``; return ``v``, size of rounding and slopes."""
         objective = self.problem.objective
         softmax = isinstance(objective.loss, Softmax)
+        equal = None
+        if pull is None and not (softmax or self.problem.has_l1) and objective.loss.smooth:
+            pull, equal = self._at_equality(eta)
         if pull is None:
             pull = self._balanced(eta, softmax)  # s u, which adds up to zero
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
-        scalings = self._scalings(pull, v, softmax)
-        parts = np.zeros((len(scalings), 1 if softmax else len(v)))
-        along = 0.0
-        for rows in _blocks(eta):
-            along += float(np.abs(pull[rows] * eta[rows]).sum())
-            parts += self._loss_gaps(rows, eta[rows], pull[rows], scalings, softmax)
         W = objective.split(theta)[0]
-        for part, c in zip(parts, scalings, strict=True):
-            coef = self._penalty_gap(W, c[:, None] * v)
-            part += coef.sum() if softmax else coef
-        # Outputs that share no row of a matrix of slopes have bounds of their own.
-        gap = float(np.fmin.reduce(parts, axis=0).sum())
+        if equal is not None:
+            gap = equal + float(self._penalty_gap(W, v).sum())
+            along = float(np.sqrt(np.vdot(pull, pull) * np.vdot(eta, eta)))
+        else:
+            gap, along = self._gap(W, eta, v, pull, softmax)
         # Margins and v are sums of terms that may be larger than what they add up to.
         along += float(np.abs(pull).sum(axis=0) @ np.abs(W).sum(axis=1))
         slack = 8.0 * _EPS * (abs(value) + along / objective.mass)
         if np.isfinite(gap):
             self.bound = max(self.bound, value - gap - slack)
         return v, slack, pull
+
+    def _at_equality(self, eta):
+        """Return weighted slopes that add up to zero, and the loss part of their gap.
+
+        Slopes of the loss at ``eta + shift`` make Fenchel's inequality an equality there, so
+        ``loss + conjugate - u * eta`` is ``loss(eta) - loss(eta + shift) + u * shift`` and no
+        conjugate is needed. Where a slope has lost a share, convexity between it and zero,
+        whose conjugate is at most zero, adds that share of the loss. None for both where the
+        share is too large for this to be a good bound.
+        """
+        objective = self.problem.objective
+        if not objective.fit_intercept:
+            return objective.slopes(eta)[1], 0.0
+        enough = max(_EVEN, 1e-3 * self.tol)
+        pull, shift, value, fall = at_best_shift(eta, objective, enough)
+        along = float(shift @ pull.sum(axis=0))
+        lost = evened(pull)
+        if not lost <= 100.0 * enough:
+            return None, None
+        return pull, (max(fall + along, 0.0) + lost * value) / objective.mass
+
+    def _gap(self, W, eta, v, pull, softmax):
+        """Return the gap by the formulas of the conjugates, and the size of its terms."""
+        scalings = self._scalings(pull, v, softmax)
+        parts = np.zeros((len(scalings), 1 if softmax else len(v)))
+        along = 0.0
+        for rows in blocks(eta):
+            along += float(np.abs(pull[rows] * eta[rows]).sum())
+            parts += self._loss_gaps(rows, eta[rows], pull[rows], scalings, softmax)
+        for part, c in zip(parts, scalings, strict=True):
+            coef = self._penalty_gap(W, c[:, None] * v)
+            part += coef.sum() if softmax else coef
+        # Outputs that share no row of a matrix of slopes have bounds of their own.
+        return float(np.fmin.reduce(parts, axis=0).sum()), along
 
     def _loss_gaps(self, rows, eta, pull, scalings, softmax):
         """Return the means of ``loss + conjugate - u * eta`` over a block, per scaling."""
@@ -325,123 +383,10 @@ class Certificate:
         if not objective.fit_intercept:
             return objective.slopes(eta)[1]
         if softmax:
-            return _balanced_shares(eta, objective)
+            return balanced_shares(eta, objective)
         if objective.loss.smooth:
-            pull = _at_best_shift(eta, objective)
+            pull = at_best_shift(eta, objective)[0]
         else:
-            pull = _between_kinks(eta, objective)
-        return _evened(pull)
-
-
-def _evened(pull):
-    """Take what slopes add up to from the heavier side, in place."""
-    # Intervals that hold zero allow it.
-    total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
-    up, down = 0.5 * (size + total), 0.5 * (size - total)
-    even = np.maximum(np.minimum(up, down), 0.0)
-    keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
-    keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
-    for rows in _blocks(pull):
-        pull[rows] *= np.where(pull[rows] > 0, keep_up, keep_down)
-    return pull
-
-
-def _blocks(a):
-    """Return slices that cut an array of rows into pieces that stay in cache."""
-    step = max(1, _BLOCK // a.shape[1])
-    return [slice(start, start + step) for start in range(0, len(a), step)]
-
-
-def _curvature(eta, shift, objective, total):
-    """Return about the sums of the weighted second derivatives; ``total`` that of slopes."""
-    if objective.loss.joint:
-        return objective.curvatures(eta + shift).sum(axis=0)
-    # A difference of compiled slopes: formulas in NumPy would cost several times as much.
-    little = 1e-4 * objective.loss.unit(objective.y, objective.s)
-    return (objective.slopes(eta + (shift + little))[1].sum(axis=0) - total) / little
-
-
-def _at_best_shift(eta, objective):
-    """Return weighted slopes at the intercepts where they add up to almost zero."""
-    k = eta.shape[1]
-    shift, low, high = np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf)
-    best, off = None, np.inf
-    for trial in range(_NEWTON):
-        pull = objective.slopes(eta + shift)[1]
-        total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
-        ratio = float(np.max(np.abs(total) / np.maximum(size, 1e-300)))
-        if best is None or ratio < off:
-            best, off = pull, ratio
-        if not off > _BALANCED:
-            break
-        low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
-        step = shift - total / _curvature(eta, shift, objective, total)
-        wild = shift - np.sign(total) * 2.0**trial
-        step = np.where(np.isfinite(step), step, wild)
-        middle = np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (low + high), wild)
-        inside = (step > low) & (step < high)
-        shift = np.where(total == 0, shift, np.where(inside, step, middle))
-    return best
-
-
-def _between_kinks(eta, objective):
-    """Return a mixture of the slopes on both sides of the best intercepts."""
-    k = eta.shape[1]
-    unit = objective.loss.unit(objective.y, objective.s)
-    low, high, shift = np.full(k, -np.inf), np.full(k, np.inf), np.zeros(k)
-    for trial in range(_BISECTIONS):
-        total = objective.slopes(eta + shift)[1].sum(axis=0)
-        low, high = np.where(total <= 0, shift, low), np.where(total >= 0, shift, high)
-        known = np.isfinite(low) & np.isfinite(high)
-        reach = 1e-3 * unit * 2.0**trial
-        outside = np.where(np.isfinite(low), low + reach, high - reach)
-        shift = np.where(known, 0.5 * (low + high), outside)
-        if known.all() and (high - low <= 1e-13 * unit).all():
-            break
-    low, high = np.where(np.isfinite(low), low, high), np.where(np.isfinite(high), high, low)
-    below, above = (objective.slopes(eta + end)[1] for end in (low, high))
-    down, up = -below.sum(axis=0), above.sum(axis=0)
-    total = down + up
-    share = np.divide(up, total, out=np.ones_like(up), where=(up >= 0) & (down > 0))
-    share = np.clip(share, 0.0, 1.0)
-    below *= share
-    above *= 1.0 - share
-    below += above
-    return below
-
-
-def _balanced_shares(eta, objective):
-    """Return weighted slopes of a softmax whose classes have the weights of the data."""
-    s, mass, k = objective.s, float(objective.s.sum()), eta.shape[1]
-    codes = objective.y.astype(np.intp)
-    wanted = np.bincount(codes, weights=s, minlength=k)
-    seen = wanted > 0
-    # A class without rows is best forgotten: its share is zero.
-    shift = np.where(seen, 0.0, -np.inf)
-    for trial in range(_NEWTON):
-        given, hessian = np.zeros(k), np.zeros((k, k))
-        for rows in _blocks(eta):
-            p = objective.loss.proba(eta[rows] + shift, np)
-            given += s[rows] @ p
-            if trial >= 2:
-                hessian -= (s[rows, None] * p).T @ p
-        off = (wanted - given)[seen]
-        if np.abs(off).max() <= _BALANCED * mass or trial == _NEWTON - 1:
-            break
-        if trial < 2:
-            step = np.log(wanted[seen] / np.maximum(given[seen], 1e-300))
-        else:
-            # Equal shifts change nothing; the constant makes them cost something.
-            hessian = (hessian + np.diag(given) + mass / k**2)[np.ix_(seen, seen)]
-            step = np.linalg.lstsq(hessian, off, rcond=None)[0]
-        shift[seen] += np.clip(step, -10.0, 10.0)
-    # One share for all rows, mixed in as little as makes the sums agree.
-    mix = max(0.0, float(np.max(1.0 - wanted[seen] / given[seen])))
-    q = np.maximum(wanted - (1.0 - mix) * given, 0.0)
-    q *= mix / max(q.sum(), 1e-300)
-    pull = np.empty_like(eta)
-    for rows in _blocks(eta):
-        p = (1.0 - mix) * objective.loss.proba(eta[rows] + shift, np) + q
-        p[np.arange(len(p)), codes[rows]] -= 1.0
-        pull[rows] = s[rows, None] * p
-    return pull
+            pull = between_kinks(eta, objective)
+        evened(pull)
+        return pull

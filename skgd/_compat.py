@@ -4,10 +4,13 @@ import functools
 import multiprocessing
 import os
 
+from threadpoolctl import ThreadpoolController
+
 __all__ = [
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
     "callbacks_of",
+    "one_blas_thread",
     "thread_count",
     "with_callbacks",
 ]
@@ -46,6 +49,20 @@ def _in_parallel_worker():
         return get_active_backend()[0].nesting_level > 0
     except (ImportError, AttributeError):
         return False
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries():
+    return ThreadpoolController()  # looks through all that is loaded, which takes a while
+
+
+def one_blas_thread():
+    """Return a context in which BLAS keeps to the thread that calls it.
+
+    Its other threads spin for a while after each product, on the very cores that the passes
+    over the rows have use for: these took twice as long.
+    """
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 def thread_count(n_jobs):

@@ -6,11 +6,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, Regre
 from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _fit, _stream
 from ._build import Data, unchanged_on_error
-from ._compat import CallbackSupportMixin, with_callbacks
+from ._compat import CallbackSupportMixin, one_blas_thread, with_callbacks
 from ._doc import document
 from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
@@ -70,7 +70,7 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
         return {"coef_init": coef_init, "intercept_init": intercept_init}
 
     def _fit_all(self, X, y, coef_init, intercept_init, sample_weight, validation):
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), one_blas_thread():
             plan = read(self, self._kind, "fit")
             if self.scoring is not None and self.scoring != "loss":
                 self._scorer()
@@ -342,7 +342,7 @@ class GDClassifier(ClassifierMixin, _GDBase):
     def _check_rows(self, X, y, reset):
         X, y = validate_data(self, X, y, reset=reset, **_ROWS)
         check_sparse(X)
-        return X, column_or_1d(y, warn=True)
+        return X, y
 
     def _rows(self, X, y, sample_weight, loss, reset, classes=None):
         X, y = self._check_rows(X, y, reset)

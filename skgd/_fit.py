@@ -38,6 +38,7 @@ from .schedules import Adaptive
 
 __all__ = ["fit"]
 
+_FEW = 2048  # rows that tell the size of a gradient
 _FAR = 1e50  # weights beyond it, and beyond its inverse, are brought back to about one
 
 
@@ -133,13 +134,15 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         theta = objective.zeros()
     else:
         theta = null
-    zero_value = problem.value(objective.from_user(objective.zeros()))
+    zeros = objective.from_user(objective.zeros())
+    zero_value = problem.value(zeros, objective.slopes(objective.linear(zeros))[0])
 
     state = plan.solver.init(problem, theta, rng)
     reference, certificate = _references(problem, null, theta, state, est.tol)
     watch = _Watch(
         est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     )
+    watch.null = null
     with watch.bridge:
         result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
         _finish(est, plan, problem, result, watch)  # the last hook shows a fitted model
@@ -149,11 +152,18 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
 
 def _references(problem, null, theta, state, tol):
     """Return the violation at the null point, and a certificate where there is a gap."""
-    value, violation = state.value, state.violation
-    if not (np.array_equal(theta, null) and np.isfinite(violation)):
-        value, grad = problem.value_grad(null)
-        violation = problem.violation(null, grad)
-    return violation, Certificate(problem, value, tol or 0.0) if has_gap(problem) else None
+    value, violation, gap = state.value, state.violation, has_gap(problem)
+    # A solver may begin elsewhere than where it was told.
+    if not (np.array_equal(state.point, null) and np.isfinite(violation)):
+        value = problem.value(null, problem.objective.slopes(problem.objective.linear(null))[0])
+        # Beside a certificate the violation says no more than when to ask for it.
+        violation = _null_violation(problem.sample(_FEW) if gap else problem, null)
+    return violation, Certificate(problem, value, tol or 0.0) if gap else None
+
+
+def _null_violation(problem, null):
+    _, grad, _ = problem.look(null)
+    return problem.violation(null, grad)
 
 
 class _Watch:
@@ -163,7 +173,7 @@ class _Watch:
         self, est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     ):
         objective = problem.objective
-        self.zero_value, self.reference = zero_value, reference
+        self.problem, self.zero_value, self.reference = problem, zero_value, reference
         self.certificate = certificate
         blame = None
         if not isinstance(est.eta0, str) or (plan.schedule and plan.schedule.absolute):
@@ -302,6 +312,7 @@ def _optimality(state, watch):
         gap = watch.certificate.optimality(state.point, state.value)
         if np.isfinite(gap):
             return gap, "gap"
+        watch.reference = _null_violation(watch.problem, watch.null)
     return float(state.violation / watch.reference) if watch.reference > 0 else 0.0, "violation"
 
 

@@ -10,7 +10,7 @@ _SAMPLE = 2048  # rows from which the smoothness constant is estimated
 
 
 def _largest(a):
-    return float(max(a.max(), -a.min())) if a.size else 0.0
+    return float(np.abs(a).max()) if a.size else 0.0
 
 
 class Problem:
@@ -93,6 +93,28 @@ class Problem:
                 self._coef(grad)[:] += self.l2 * U
             return float(value + self.penalty_value(theta)), grad
 
+    def look(self, theta):
+        """Return F, the gradient of its smooth part, and the linear predictors of all rows.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+
+        Returns
+        -------
+        value, grad : float, ndarray of shape (n_params,)
+            As from ``value_grad``.
+        eta : ndarray of shape (n_rows, n_outputs)
+            In all one reading of X.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss_sum, grad, eta = self.objective.look(theta)
+            grad /= self.objective.mass
+            if self.has_l2:
+                self._coef(grad)[:] += self.l2 * self._coef(theta)
+        return self.value(theta, loss_sum), grad, eta
+
     def loss_grad(self, theta, rows=None):
         """Return mean and gradient of the loss alone, of a batch or of all rows."""
         value, grad = self.objective.sums(theta, rows)
@@ -135,6 +157,8 @@ class Problem:
 
         ``grad`` is the gradient of the smooth part at ``theta``, as ``value_grad`` gives.
         """
+        if not (self.custom or self.has_l1):
+            return _largest(grad)  # the l2 part is in it already
         W, b = self.objective.split(grad)
         U = self._coef(theta)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -142,11 +166,14 @@ class Problem:
                 one = self.prox(theta - np.concatenate([W.ravel(), np.zeros_like(b)]), 1.0)
                 coef = np.abs(U - self._coef(one)).max(initial=0.0)
             else:
-                # ``grad`` has the l2 part already; without an l1 part it is all there is.
-                coef = violation_lazy(U, W, self.l1, 0.0, np) if self.has_l1 else _largest(W)
+                coef = violation_lazy(U, W, self.l1, 0.0, np)
         return max(float(coef), _largest(b))
 
     # -- what solvers ask -----------------------------------------------------------
+
+    def sample(self, most):
+        """Return the same problem on at most ``most`` of its rows, evenly spaced."""
+        return Problem(self.objective.sample(most), self.penalty, self.alpha)
 
     def smoothness(self, theta=None):
         """Return an estimate of the Lipschitz constant of the smooth part's gradient.
@@ -161,18 +188,18 @@ class Problem:
         if not self.objective.fit_intercept:
             v[self.objective.n_coef :] = 0.0
         norm = 0.0
-        for _ in range(12):
-            v /= max(np.linalg.norm(v), 1e-300)
-            with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(12):
+                v /= max(np.linalg.norm(v), 1e-300)
                 hv = sample.curvature_sums(theta, v) / sample.mass
                 if self.has_l2:
                     self._coef(hv)[:] += self.l2 * self._coef(v)
                 last, norm = norm, np.linalg.norm(hv)
-            if not np.isfinite(norm):
-                return np.inf
-            v = hv
-            if abs(norm - last) < 0.02 * norm:
-                break
+                if not np.isfinite(norm):
+                    return np.inf
+                v = hv
+                if abs(norm - last) < 0.02 * norm:
+                    break
         return float(norm)
 
     def check(self, solver):

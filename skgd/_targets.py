@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 __all__ = ["Targets", "check_weights", "class_targets", "regression_targets"]
 
 _HEAVIEST = 1e300  # of a weight: many can still be added up
+_CLOSE = 4096  # between the least and the largest label, for all to be counted
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,14 @@ def class_targets(y, loss, classes=None):
     ValueError
         If ``y`` has labels that are not in ``classes``, or fewer than two are known.
     """
-    check_classification_targets(y)
+    if y.dtype.kind not in "biu":
+        check_classification_targets(y)  # whole numbers are labels without a look at each
     if classes is None:
-        classes, codes = np.unique(y, return_inverse=True)
+        classes = _labels(y)
+        if len(classes) == 2:
+            codes = (y == classes[1]).astype(np.intp)
+        else:
+            codes = np.searchsorted(classes, y)
     else:
         unseen = np.setdiff1d(y, classes)
         if len(unseen):
@@ -118,6 +124,16 @@ def class_targets(y, loss, classes=None):
     if len(classes) == 2:
         return Targets(np.where(codes == 1, 1.0, -1.0), loss, 1, classes, codes)
     return Targets(codes.astype(np.float64), loss.multiclass(), len(classes), classes, codes)
+
+
+def _labels(y):
+    """Return what ``np.unique`` does; whole numbers close together are counted."""
+    if y.dtype.kind in "iu" and y.size:
+        low, high = int(y.min()), int(y.max())
+        if high - low < _CLOSE:
+            counts = np.bincount((y - y.dtype.type(low)).astype(np.intp))
+            return (np.flatnonzero(counts) + low).astype(y.dtype)
+    return np.unique(y)
 
 
 def weigh_classes(s, targets, class_weight):

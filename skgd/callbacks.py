@@ -93,18 +93,22 @@ class Optimality:
     reference : float
         The violation at zero coefficients with the best intercept.
     memory : dict
-        Of the solver's state. ``"stalled"`` in it says that F can be lowered no further,
-        ``"decrement"`` is an estimate of how far F is above its minimum.
+        Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
+        ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point, and
+        ``"model"`` is there where the next step has a Hessian to go by.
     certificate : Certificate, default=None
-        Has ``optimality(theta, value)``, which reads the rows, ``at_rounding``, and
-        ``null_value``, F where ``reference`` was taken.
+        Has ``optimality(theta, value, eta)``, which reads the rows, ``promise(theta, value,
+        grad)``, which does not, and ``at_rounding``.
 
     Notes
     -----
-    A gap costs two readings of X, so it is asked for when it may be small enough: it falls
-    at most like the square of the violation, hence after a gap ``g > tol`` the next is due
-    when the violation has fallen by ``sqrt(tol / g)``, or the number of iterations has
-    grown by half. The steps in between cost nothing.
+    A gap costs one or two readings of X, so it is asked for when it may be small enough: as
+    soon as the gradient promises it, and else, since a better dual point may be found than
+    the gradient says, when the violation is small. It falls at most like the square of the
+    violation, hence after a gap ``g > tol`` the next is due when the violation has fallen by
+    ``sqrt(tol / g)``, or the number of iterations has grown by half. The steps in between
+    cost nothing. Where a Hessian leads to a smaller gradient in a step or two, that is
+    cheaper than a better dual point, and only the promise counts.
     """
 
     def __init__(self, tol, reference, memory, certificate=None):
@@ -120,7 +124,8 @@ class Optimality:
             if event.violation <= self.tol * self.reference:
                 return Stop("converged")
         elif stalled or self._is_due(event):
-            found = self.certificate.optimality(event.theta, event.value)
+            eta = self.memory.get("eta")
+            found = self.certificate.optimality(event.theta, event.value, eta)
             if found <= self.tol or self.certificate.at_rounding:
                 return Stop("converged")
             fall = 0.9 * np.sqrt(self.tol / found)
@@ -129,14 +134,18 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
-        if event.violation <= self._violation or event.iteration >= self._iteration:
+        if event.iteration >= self._iteration:
             return True
-        ahead = self.memory.get("decrement", np.inf)
-        if ahead <= self._share * self.tol * (self.certificate.null_value - event.value):
-            # An estimate that was too hopeful is believed later the next time.
+        grad, promise = self.memory.get("grad"), np.nan
+        if grad is not None:
+            promise = self.certificate.promise(event.theta, event.value, grad)
+        if promise <= self._share * self.tol:
+            # A promise that is not kept is believed later the next time.
             self._share *= 0.25
             return True
-        return False
+        if promise > 0.0 and self.memory.get("model") is not None:
+            return False
+        return event.violation <= self._violation
 
 
 class _Progress:

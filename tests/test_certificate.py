@@ -320,12 +320,15 @@ def test_there_is_no_gap_without_a_penalty_or_a_conjugate(make_problem, loss):
 class Scripted:
     """A certificate whose figure is ``factor`` times the square of the violation."""
 
-    at_rounding, null_value = False, 1.0
+    at_rounding = False
 
-    def __init__(self, factor=1.0):
-        self.factor, self.asked = factor, []
+    def __init__(self, factor=1.0, promised=np.nan):
+        self.factor, self.promised, self.asked = factor, promised, []
 
-    def optimality(self, theta, value):
+    def promise(self, theta, value, grad):
+        return self.promised
+
+    def optimality(self, theta, value, eta=None):
         self.asked.append(float(theta[0]))
         return self.factor * theta[0] ** 2
 
@@ -352,15 +355,42 @@ def test_few_gaps_are_asked_for_and_the_run_stops_soon_after_it_may():
 
 def test_a_violation_that_does_not_fall_is_no_reason_never_to_look():
     certificate = Scripted()
-    certificate.optimality = lambda theta, value: certificate.asked.append(1) or 1.0
+    certificate.optimality = lambda theta, value, eta: certificate.asked.append(1) or 1.0
     assert watch(Optimality(1e-6, 1.0, {}, certificate), np.ones(1000)) == (None, 1000)
     assert 8 <= len(certificate.asked) <= 20
 
 
-def test_an_estimated_decrement_brings_the_look_forward():
-    certificate, memory = Scripted(1e-9), {"decrement": 1e-8}
-    assert watch(Optimality(1e-6, 1.0, memory, certificate), np.ones(9)) == ("converged", 1)
+def test_a_promise_brings_the_look_forward():
+    memory = {"grad": np.zeros(1)}
+    kept = Scripted(1e-9, promised=1e-8)
+    assert watch(Optimality(1e-6, 1.0, memory, kept), np.ones(9)) == ("converged", 1)
     assert watch(Optimality(1e-6, 1.0, {}, Scripted(1e-9)), np.ones(9)) == (None, 9)
+    # One that is not kept is believed later; 4**-5 of the tolerance is never promised here.
+    broken = Scripted(1.0, promised=1e-9)
+    assert watch(Optimality(1e-6, 1.0, memory, broken), np.ones(15)) == (None, 15)
+    assert len(broken.asked) == 5
+
+
+def test_with_a_hessian_at_hand_only_a_promise_counts():
+    small, large = 1e-3 * np.ones(15), np.ones(15)
+    for memory, violations, asked in [
+        ({"grad": 0, "model": object()}, small, 0),
+        ({"grad": 0, "model": None}, small, 1),
+        ({"grad": 0, "model": None}, large, 0),
+    ]:
+        certificate = Scripted(1e4, promised=1.0)
+        watch(Optimality(1e-6, 1.0, memory, certificate), violations)
+        assert len(certificate.asked) == asked
+
+
+def test_a_promise_is_the_gap_where_nothing_has_to_be_evened_out(make_problem):
+    problem = make_problem(LogLoss(), L2(), 0.05, kind="binary", fit_intercept=False)
+    theta = np.linspace(-0.3, 0.4, problem.objective.n_params)
+    theta[problem.objective.n_coef :] = 0.0
+    value, grad = problem.value_grad(theta)
+    certificate = Certificate(problem, 2.0)
+    gap = certificate.optimality(theta, value)
+    assert_allclose(certificate.promise(theta, value, grad), gap, rtol=1e-9)
 
 
 @pytest.mark.parametrize("at_rounding, reason", [(False, "no_improvement"), (True, "converged")])

@@ -79,6 +79,52 @@ def test_losses_and_slopes_at_predictors_are_those_of_the_classes(name, k):
         assert_array_equal(u[s == 0], 0.0)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", [*SEPARABLE, *OF_CLASSES])
+def test_losses_along_a_line_are_those_at_its_points(name, k):
+    loss = {**SEPARABLE, **OF_CLASSES}[name]
+    k = 3 if name in OF_CLASSES else k
+    rows, _, _, _, rng = case("dense", np.float64, k, loss=loss)
+    begin, moved = rng.uniform(-2, 2, (2, N, k))
+    pointwise = loss.pointwise()
+    for part, t in ((slice(0, N), 0.7), (slice(10, 43), -0.3), (slice(4, 4), 1.0)):
+        given = begin[part], moved[part]
+        eta, u = np.full((2, *given[0].shape), np.nan)
+        found = _kernels.losses_along(rows, part.start, part.stop, *given, t, pointwise, eta, u)
+        there, slopes = given[0] + t * given[1], np.empty_like(u)
+        value = _kernels.losses_at(rows, part.start, part.stop, there, pointwise, slopes)
+        assert_allclose(eta, there, rtol=1e-15, atol=1e-15)
+        assert_allclose(u, slopes, rtol=1e-12, atol=1e-14)
+        assert_allclose(found, (value, np.vdot(slopes, given[1])), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("wrong", ["begin", "moved", "eta", "u"])
+def test_arrays_of_a_line_must_fit(wrong):
+    rows, *_ = case("dense", np.float64, 1, loss=SEPARABLE["log_loss"])
+    arrays = {name: np.zeros((N, 1)) for name in ("begin", "moved", "eta", "u")}
+    arrays[wrong] = np.zeros((N - 1, 1))
+    begin, moved, eta, u = arrays.values()
+    pointwise = SEPARABLE["log_loss"].pointwise()
+    with pytest.raises(ValueError, match=f"{wrong} must have {N} entries"):
+        _kernels.losses_along(rows, 0, N, begin, moved, 1.0, pointwise, eta, u)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_full_pass_leaves_the_predictors_where_they_are_wanted(layout, k):
+    loss = SEPARABLE["squared_error"]
+    rows, X, W, b, _ = case(layout, np.float64, k, loss=loss)
+    pointwise, part = loss.pointwise(), slice(5, 40)
+    grad, eta = np.empty(W.size + k), np.full((35, k), np.nan)
+    value = _kernels.full_pass(rows, part.start, part.stop, W, b, pointwise, grad, eta)
+    other = np.empty_like(grad)
+    assert value == _kernels.full_pass(rows, part.start, part.stop, W, b, pointwise, other)
+    assert_array_equal(grad, other)
+    assert_allclose(eta, (X @ W.T + b)[part], rtol=1e-12, atol=1e-13)
+    with pytest.raises(ValueError, match="eta must have 35 entries"):
+        _kernels.full_pass(rows, part.start, part.stop, W, b, pointwise, grad, eta[:-1])
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -177,11 +177,12 @@ def test_a_start_where_f_is_not_finite_ends_at_once_at_zero(rows, target):
 # ---- a step ----
 
 
-@pytest.mark.parametrize("penalty", [L2(), L1()])
-def test_a_step_reads_the_rows_twice_whatever_the_search_tries(make_problem, penalty):
-    problem = make_problem(LogLoss(), penalty, 0.02, kind="binary", scaled=True)
-    solver, calls = LBFGS(), {"linear": 0, "adjoint": 0, "sums": 0}
-    state = solver.init(problem, problem.objective.zeros(), None)
+READINGS = ("linear", "adjoint", "look", "sums")
+
+
+def readings(problem, solver, steps, state):
+    """Return how often each way to read the rows is called in some steps."""
+    calls = dict.fromkeys(READINGS, 0)
 
     def counting(name, method):
         def counted(*args):
@@ -192,11 +193,27 @@ def test_a_step_reads_the_rows_twice_whatever_the_search_tries(make_problem, pen
 
     for name in calls:
         setattr(problem.objective, name, counting(name, getattr(problem.objective, name)))
-    for _ in range(10):
+    for _ in range(steps):
         state = solver.step(problem, state)
-    assert calls["adjoint"] == 10
-    assert calls["linear"] == 10
-    assert calls["sums"] == 0
+    return calls
+
+
+def test_a_step_reads_the_rows_once_where_its_first_length_will_do(make_problem):
+    problem = make_problem(LogLoss(), L2(), 0.02, kind="binary", scaled=True)
+    solver = LBFGS()
+    state = solver.step(problem, solver.init(problem, problem.objective.zeros(), None))
+    calls = readings(problem, solver, 10, state)
+    assert calls["look"] == 10
+    assert calls["linear"] == calls["sums"] == 0
+    assert calls["adjoint"] <= 3  # where a search went on along the margins
+
+
+def test_a_step_in_an_orthant_reads_the_rows_twice_whatever_the_search_tries(make_problem):
+    problem = make_problem(LogLoss(), L1(), 0.02, kind="binary", scaled=True)
+    solver = LBFGS()
+    state = solver.init(problem, problem.objective.zeros(), None)
+    calls = readings(problem, solver, 10, state)
+    assert calls == {"linear": 10, "adjoint": 10, "look": 0, "sums": 0}
 
 
 def test_the_first_pairs_give_the_steps_of_dense_bfgs(make_problem):

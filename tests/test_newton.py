@@ -9,6 +9,7 @@ from sklearn import linear_model
 from sklearn.base import clone
 
 from skgd import GDClassifier, GDRegressor
+from skgd._problem import Problem
 from skgd.losses import (
     Gamma,
     Huber,
@@ -22,6 +23,7 @@ from skgd.losses import (
     SquaredHinge,
     Tweedie,
 )
+from skgd.objectives import LinearObjective, Moments, make_scaled
 from skgd.penalties import L1, L2, ElasticNet, NoPenalty, UserPenalty
 from skgd.solvers import Newton, _composite, _newton
 
@@ -177,6 +179,30 @@ def test_steps_without_a_hessian_come_first_where_it_is_dear(make_problem, monke
     assert state.memory["wait"] > 3
     assert state.memory["model"] is None
     assert_allclose(run(problem)[0].theta, at_once.theta, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [L2(), L1()], ids=repr)
+def test_many_rows_begin_where_a_sample_of_them_ends(penalty):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40_000, 5)) * [1e-3, 1, 1, 1, 1e3]
+    y = np.where(X @ [500.0, 1, -1, 0, 1e-3] + rng.logistic(size=40_000) > 0, 1.0, -1.0)
+    plain = LinearObjective(X, y, np.ones(40_000), LogLoss())
+    problem = Problem(
+        make_scaled(plain, Moments.of(plain), 1e-4, stochastic=False, uniform=False), penalty, 1e-4
+    )
+    zero, solver = problem.objective.zeros(), Newton()
+    state = solver.init(problem, zero, None)
+    began = state.value
+    for _ in range(5):
+        state = solver.step(problem, state)
+    assert 0 <= began - state.value < 0.03 * (problem.value(zero) - state.value)
+    if penalty.smooth:
+        best = minimize(problem.value_grad, zero, jac=True, method="L-BFGS-B")
+        assert_allclose(state.value, best.fun, rtol=1e-9)
+    # Who names a start means it, and a sample that leads nowhere is left alone.
+    named = problem.objective.zeros()
+    named[0] = 0.1
+    assert_array_equal(solver.init(problem, named, None).theta, named)
 
 
 # ---- penalties of the user's ----

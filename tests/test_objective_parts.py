@@ -16,7 +16,7 @@ from skgd.losses import (
     SquaredHinge,
     UserLoss,
 )
-from skgd.objectives import LinearObjective
+from skgd.objectives import LinearObjective, _linear
 from skgd.penalties import NoPenalty
 
 
@@ -80,6 +80,68 @@ def test_a_pass_is_its_parts(make_problem, loss, kind, scaled):
     assert_allclose(value, want_value, rtol=1e-12)
     assert_allclose(grad, want_grad, rtol=1e-11, atol=1e-12 * np.abs(want_grad).max())
     assert_array_equal(u[S == 0], 0.0)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("scaled", [False, True])
+@every_loss
+def test_one_look_gives_sums_and_predictors(make_problem, loss, kind, scaled, fit_intercept):
+    objective, theta, v = make(make_problem, loss, kind, scaled=scaled, fit_intercept=fit_intercept)
+    value, grad, eta = objective.look(theta)
+    want, want_grad = objective.sums(theta)
+    assert_allclose(value, want, rtol=1e-12)
+    assert_allclose(grad, want_grad, rtol=1e-11, atol=1e-12 * np.abs(want_grad).max())
+    assert_allclose(eta, objective.linear(theta), rtol=1e-12, atol=1e-12)
+    moved = objective.linear(v)
+    total, along, there, u = objective.slopes_along(eta, moved, 0.3)
+    assert_allclose(there, eta + 0.3 * moved, rtol=1e-13, atol=1e-13)
+    assert_allclose(total, objective.slopes(there)[0], rtol=1e-12)
+    assert_allclose(u, objective.slopes(there)[1], rtol=1e-11, atol=1e-12)
+    assert_allclose(along, np.vdot(u, moved), rtol=1e-10, atol=1e-12)
+
+
+def test_intercepts_alone_read_no_rows(make_problem, monkeypatch):
+    objective, theta, _ = make(make_problem, SquaredError(), "targets")
+    theta[: objective.n_coef] = 0.0
+    monkeypatch.setattr(_linear._kernels, "linear_map", None)
+    eta = objective.linear(theta)
+    assert_array_equal(eta, np.broadcast_to(theta[objective.n_coef :], eta.shape))
+
+
+def large(n_threads, n=20_000, d=40):
+    rng = np.random.default_rng(3)
+    X = rng.normal(5.0, 2.0, (n, d))
+    s = np.arange(n) % 3.0
+    y = np.sign(X[:, 0] - 5 + rng.normal(size=n))
+    return LinearObjective(X, y, s, LogLoss(), n_threads=n_threads)
+
+
+def test_threads_change_no_bit_of_moments_and_hessians():
+    one, two = large(1), large(2)
+    assert len(one._parts()) > 1
+    for a, b in zip(one.moments(), two.moments(), strict=True):
+        assert_array_equal(a, b)
+    eta = one.linear(np.linspace(-0.1, 0.1, 41))
+    for rows in (one.active(), one.active()[::7]):
+        a, b = one.hessian(eta, rows), two.hessian(eta, rows)
+        assert_array_equal(a[0, 0], b[0, 0])
+        z = np.column_stack([one.X, np.ones(one.n_rows)])[rows]
+        h = one.curvatures(eta)[rows]
+        assert_allclose(a[0, 0], z.T @ (h * z), rtol=1e-10)
+
+
+def test_moments_of_parts_are_those_of_all_rows():
+    objective = large(2)
+    objective.X[:, 7] = 0.1
+    objective.s[: objective.n_rows // 2] = 0.0  # whole parts without a row that counts
+    mean, var, low, high = objective.moments()
+    held = objective.s > 0
+    X, s = objective.X[held], objective.s[held]
+    assert_allclose(mean, np.average(X, axis=0, weights=s), rtol=1e-12)
+    assert_allclose(var, np.average((X - mean) ** 2, axis=0, weights=s), rtol=1e-10, atol=1e-30)
+    assert (mean[7], var[7]) == (0.1, 0.0)
+    assert_array_equal(low, X.min(axis=0))
+    assert_array_equal(high, X.max(axis=0))
 
 
 @pytest.mark.parametrize("scaled", [False, True])

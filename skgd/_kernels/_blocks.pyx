@@ -14,7 +14,7 @@ from ._view cimport View, check_length, rows_t
 cdef extern from "_full_pass.h" nogil:
     int full_pass_run(
         const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, const double* coef,
-        const double* intercept, double* value, double* grad
+        const double* intercept, double* value, double* grad, double* eta
     )
 
 cdef extern from "_minibatch.h" nogil:
@@ -53,6 +53,7 @@ def full_pass(
     const double[::1] intercept,
     Pointwise pointwise not None,
     double[::1] grad=None,
+    double[:, ::1] eta=None,
 ):
     r"""Weighted sum of the losses of some rows, and its gradient, in one reading of X.
 
@@ -73,6 +74,8 @@ def full_pass(
         The loss.
     grad : array of shape (n_outputs * n_features + n_outputs,), float64, default=None
         Set to the sums ``[dW.ravel(), db]``, not divided by anything. None: value only.
+    eta : array of shape (stop - start, n_outputs), float64, default=None
+        Set to the linear predictors of these rows.
 
     Returns
     -------
@@ -95,13 +98,17 @@ def full_pass(
         raise ValueError(f"rows {start}:{stop} are not within 0:{view.c.n_rows}.")
     if grad is not None:
         check_length("grad", grad.shape[0], k * d + k)
+    if eta is not None:
+        check_length("eta", eta.shape[0], stop - start)
+        check_length("a row of eta", eta.shape[1], k)
     if k == 0:
         return 0.0
     cdef const double* w = &coef[0, 0] if d else NULL
     cdef double* g = &grad[0] if grad is not None else NULL
+    cdef double* e = &eta[0, 0] if eta is not None and start < stop else NULL
     with nogil:
         status = full_pass_run(
-            &view.c, &pointwise.c, start, stop, k, w, &intercept[0], &value, g
+            &view.c, &pointwise.c, start, stop, k, w, &intercept[0], &value, g, e
         )
     if status:
         raise MemoryError()

@@ -7,22 +7,20 @@
 
 #include "_rows.h"
 
-#define FULL_PASS_BYTES 16384
-
 #define KERNEL "_full_pass_each.h"
 #include "_each.h"
 #undef KERNEL
 
-/* Returns 0, or -1 where memory ran out. */
+/* Linear predictors of these rows go into eta unless it is NULL. Returns 0, or -1 where memory ran out. */
 static int full_pass_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t stop,
                          idx_t k, const double *coef, const double *intercept,
-                         double *value, double *grad)
+                         double *value, double *grad, double *eta)
 {
-    const idx_t size = block_rows(rows, FULL_PASS_BYTES);
+    const idx_t size = run_of_rows(rows);
     double *work = malloc((size_t)size * (4 * (size_t)k + 3) * sizeof(double));
     if (work == NULL) return -1;
     *value = DISPATCH(full_pass, rows, rows, loss, start, stop, k, coef, intercept, grad,
-                      size, work);
+                      size, work, eta);
     free(work);
     return 0;
 }

@@ -3,9 +3,9 @@
 static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
                                   idx_t stop, idx_t k, const double *coef,
                                   const double *intercept, double *grad, idx_t size,
-                                  double *work)
+                                  double *work, double *predictors)
 {
-    double *y = work, *eta = y + size * k, *slope = eta + size * k;
+    double *y = work, *eta = y + size * k, *slope = eta + size * k; /* eta: unless wanted */
     double *value = slope + size * k, *s = value + size * k;
     idx_t *ids = (idx_t *)(s + size), *next = ids + size;
     const idx_t per_row = loss->joint ? 1 : k;
@@ -17,6 +17,7 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
         double part = 0.0;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         take_targets(rows, ids, n, k, loss->joint, y, s);
+        if (predictors) eta = predictors + (first - start) * k;
         T(margins)(rows, ids, n, k, coef, intercept, eta);
         loss->block(n, k, y, eta, loss->par, value, slope);
         for (idx_t r = 0; r < n; r++)
@@ -25,8 +26,9 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
         if (!grad) continue;
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
-        /* Long rows that follow each other are fetched well by the machine itself. */
-        const idx_t rest = rows->d <= TILE ? stop - first - n : 0;
+        /* Long rows that follow each other are fetched well by the machine itself, and sparse
+           ones too. */
+        const idx_t rest = !SPARSE && rows->d <= TILE ? stop - first - n : 0;
         const idx_t n_next = rest < size ? rest : size;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
         T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);

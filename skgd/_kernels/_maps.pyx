@@ -18,8 +18,9 @@ cdef extern from "_maps.h" nogil:
         const rows_t*, idx_t start, idx_t stop, idx_t k, const double* u, double* grad
     )
     int losses_run(
-        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, const double* eta,
-        double* total, double* u
+        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, double* eta,
+        double* total, double* u, const double* begin, const double* moved, double t,
+        double* along
     )
 
 
@@ -104,6 +105,37 @@ def adjoint_map(rows, Py_ssize_t start, Py_ssize_t stop, const double[:, ::1] u,
         adjoint_map_run(&view.c, start, stop, k, &u[0, 0], &grad[0])
 
 
+cdef tuple losses(
+    rows, idx_t start, idx_t stop, idx_t k, list shapes, Pointwise pointwise, double* eta,
+    double* u, const double* begin, const double* moved, double t,
+):
+    cdef View view = View(rows)
+    cdef double value = 0.0, along = 0.0
+    cdef int status
+    check_range(view, start, stop)
+    view.check_targets(k, pointwise)
+    for name, height, width in shapes:
+        check_length(name, height, stop - start)
+        check_length(f"a row of {name}", width, k)
+    if k == 0 or start == stop:
+        return 0.0, 0.0
+    with nogil:
+        status = losses_run(
+            &view.c, &pointwise.c, start, stop, k, eta, &value, u, begin, moved, t, &along
+        )
+    if status:
+        raise MemoryError()
+    return value, along
+
+
+cdef inline const double* place(const double[:, ::1] a) noexcept:
+    return &a[0, 0] if a.shape[0] and a.shape[1] else NULL
+
+
+cdef inline tuple shape_of(str name, const double[:, ::1] a):
+    return name, a.shape[0], a.shape[1]
+
+
 def losses_at(
     rows,
     Py_ssize_t start,
@@ -137,21 +169,55 @@ def losses_at(
     ValueError
         If shapes disagree.
     """
-    cdef View view = View(rows)
-    cdef idx_t k = eta.shape[1]
-    cdef double value = 0.0
-    cdef int status
-    check_range(view, start, stop)
-    view.check_targets(k, pointwise)
-    for name, got in (("eta", eta.shape[0]), ("u", u.shape[0])):
-        check_length(name, got, stop - start)
-    check_length("a row of u", u.shape[1], k)
-    if k == 0 or start == stop:
-        return 0.0
-    with nogil:
-        status = losses_run(
-            &view.c, &pointwise.c, start, stop, k, &eta[0, 0], &value, &u[0, 0]
-        )
-    if status:
-        raise MemoryError()
-    return value
+    return losses(
+        rows, start, stop, eta.shape[1], [shape_of("eta", eta), shape_of("u", u)], pointwise,
+        <double*>place(eta), <double*>place(u), NULL, NULL, 0.0,  # eta is only read
+    )[0]
+
+
+def losses_along(
+    rows,
+    Py_ssize_t start,
+    Py_ssize_t stop,
+    const double[:, ::1] begin,
+    const double[:, ::1] moved,
+    double t,
+    Pointwise pointwise not None,
+    double[:, ::1] eta,
+    double[:, ::1] u,
+):
+    """Do what `losses_at` does at ``eta = begin + t * moved``, which is set too.
+
+    Parameters
+    ----------
+    rows : Rows
+        Their targets and weights are read, X is not.
+    start, stop : int
+        Range of rows, ``0 <= start <= stop <= n_rows``.
+    begin, moved : array of shape (stop - start, n_outputs), float64
+        Linear predictors, and how they change along a line.
+    t : float
+        How far to go.
+    pointwise : Pointwise
+        The loss.
+    eta, u : array of shape (stop - start, n_outputs), float64
+        Set to the predictors and to the weighted slopes there.
+
+    Returns
+    -------
+    value, along : float
+        Sum of the weighted losses, and its derivative in ``t``.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree.
+    """
+    shapes = [
+        shape_of("begin", begin), shape_of("moved", moved), shape_of("eta", eta),
+        shape_of("u", u),
+    ]
+    return losses(
+        rows, start, stop, eta.shape[1], shapes, pointwise, <double*>place(eta),
+        <double*>place(u), place(begin), place(moved), t,
+    )

@@ -5,7 +5,7 @@ static void T(linear_map)(const rows_t *rows, idx_t start, idx_t stop, idx_t k,
                           const double *coef, const double *intercept, double *eta)
 {
     idx_t ids[256];
-    const idx_t size = block_rows(rows, MAPS_BYTES);
+    const idx_t size = run_of_rows(rows);
     for (idx_t first = start; first < stop; first += size) {
         const idx_t n = first + size < stop ? size : stop - first;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
@@ -18,12 +18,12 @@ static void T(adjoint_map)(const rows_t *rows, idx_t start, idx_t stop, idx_t k,
                            const double *u, double *grad)
 {
     idx_t ids[256], next[256];
-    const idx_t size = block_rows(rows, MAPS_BYTES);
+    const idx_t size = run_of_rows(rows);
     memset(grad, 0, (size_t)(k * rows->d + k) * sizeof(double));
     for (idx_t first = start; first < stop; first += size) {
         const idx_t n = first + size < stop ? size : stop - first;
         const double *part = u + (first - start) * k;
-        const idx_t rest = rows->d <= TILE ? stop - first - n : 0;
+        const idx_t rest = !SPARSE && rows->d <= TILE ? stop - first - n : 0;
         const idx_t n_next = rest < size ? rest : size;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;

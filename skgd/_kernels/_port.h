@@ -19,6 +19,7 @@ typedef ptrdiff_t idx_t;
    version. */
 #if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) \
     && defined(__linux__) && defined(__GLIBC__)
+#include <immintrin.h>
 #define X86_LEVELS 1
 #define CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))

@@ -40,6 +40,16 @@ INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
     return n > 256 ? 256 : n / 4 * 4;
 }
 
+/* The same for rows that follow each other. Sparse ones wait in the second cache: turns between
+   two vectors of many columns, coefficients and sums, cost more than that. */
+#define DENSE_BLOCK 16384
+#define SPARSE_BLOCK 131072
+
+INLINE idx_t run_of_rows(const rows_t *rows)
+{
+    return block_rows(rows, rows->width ? SPARSE_BLOCK : DENSE_BLOCK);
+}
+
 /* Columns between two bursts of prefetches. */
 #define TILE 128
 #define PREFETCH_BYTES 1024 /* of one row; the machine's own prefetcher takes over */

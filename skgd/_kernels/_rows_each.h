@@ -8,10 +8,36 @@
     const REAL *RESTRICT x = (const REAL *)rows->data + start;                     \
     const INDEX *RESTRICT col = (const INDEX *)rows->indices + start
 
+#if X86_LEVELS && WIDTH == 8
+
 INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
                          const double *RESTRICT w)
 {
-    /* Scalar loads on purpose: gathers are slow on many processors. */
+    __m512d sum = _mm512_setzero_pd();
+    for (idx_t j = 0; j < length; j += 8) {
+        const __mmask8 some = length - j < 8 ? (__mmask8)((1u << (length - j)) - 1) : 0xff;
+        __m512d v, taken;
+        if (sizeof(REAL) == 4)
+            v = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(some, x + j));
+        else
+            v = _mm512_maskz_loadu_pd(some, x + j);
+        if (sizeof(INDEX) == 4)
+            taken = _mm512_mask_i32gather_pd(_mm512_setzero_pd(), some,
+                                             _mm256_maskz_loadu_epi32(some, col + j), w, 8);
+        else
+            taken = _mm512_mask_i64gather_pd(_mm512_setzero_pd(), some,
+                                             _mm512_maskz_loadu_epi64(some, col + j), w, 8);
+        sum = _mm512_fmadd_pd(v, taken, sum);
+    }
+    return _mm512_reduce_add_pd(sum);
+}
+
+#else
+
+INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
+                         const double *RESTRICT w)
+{
+    /* Scalar loads on purpose: gathers are slow on processors without AVX-512. */
     double a = 0.0, b = 0.0, e = 0.0, f = 0.0;
     idx_t j = 0;
     for (; j + 4 <= length; j += 4) {
@@ -23,6 +49,8 @@ INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_
     for (; j < length; j++) a += (double)x[j] * w[col[j]];
     return (a + b) + (e + f);
 }
+
+#endif
 
 INLINE void T(prefetch_start)(const rows_t *rows, idx_t i)
 {

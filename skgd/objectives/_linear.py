@@ -1,52 +1,22 @@
 """The loss of a linear map over one block of rows, dense or CSR."""
 
-import functools
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
 from .._kernels import _reference
 from .._protocols import Rows
-from ._moments import bend_of, second_derivative, second_factor
+from . import _moments
+from ._threads import added, in_turn
 
-__all__ = ["LinearObjective", "gradient_difference"]
+__all__ = ["LinearObjective"]
 
 # A pass is cut into at most this many ranges of rows, by the shape of the data alone,
 # so that the order in which partial sums are added does not depend on the threads.
 _MOST_PARTS = 8
 _LEAST_SAMPLE = 2**20  # bytes that a sample of the rows may always take
 _SMALLEST_PART = 2**17  # stored entries; below, a thread costs more than it saves
-_EMPTY = {
-    np.dtype(np.int32): np.empty(0, dtype=np.int32),
-    np.dtype(np.int64): np.empty(0, dtype=np.int64),
-}
-
-
-@functools.lru_cache(maxsize=4)
-def _pool(n_threads, pid):
-    # Kept between passes: starting threads costs as much as a pass over a few MB. The
-    # process number is part of the key because threads do not survive a fork.
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="skgd")
-
-
-def _added(parts):
-    # From first to last: the order of a sum is part of its result.
-    total = parts[0]
-    for more in parts[1:]:
-        total = total + more
-    return total
-
-
-def gradient_difference(objective, theta, v):
-    """Return the derivative of the gradient sums along ``v``, by central differences."""
-    # The third root of the precision, relative to the point: errors of the difference
-    # and of rounding are then about equal.
-    step = 1e-5 * max(1.0, np.abs(theta).max()) / max(np.abs(v).max(), 1e-300)
-    ahead, behind = objective.sums(theta + step * v)[1], objective.sums(theta - step * v)[1]
-    return (ahead - behind) / (2 * step)
+_EMPTY = np.empty(0, dtype=np.int32)
 
 
 class LinearObjective:
@@ -79,9 +49,7 @@ class LinearObjective:
     whatever the type of the rows.
     """
 
-    xp = np
-    shift = None
-    inv_scale = None
+    xp, shift, inv_scale = np, None, None
 
     def __init__(self, X, y, s, loss, *, n_outputs=1, fit_intercept=True, mass=None, n_threads=1):
         self.X, self.y, self.s, self.loss = X, y, s, loss
@@ -109,7 +77,7 @@ class LinearObjective:
             data = X.data
         else:
             data = X.reshape(-1)
-            indices = indptr = _EMPTY[np.dtype(np.int32)]
+            indices = indptr = _EMPTY
         return Rows(
             dense=not self.sparse,
             data=data,
@@ -138,9 +106,7 @@ class LinearObjective:
         """Return ``theta`` in the user's variables: here the same."""
         return theta
 
-    def from_user(self, theta):
-        """Return a ``theta`` of the user's variables in this objective's: the same."""
-        return theta
+    from_user = to_user
 
     # -- sums over rows -------------------------------------------------------------
 
@@ -160,24 +126,20 @@ class LinearObjective:
             self._scratch = parts, np.empty((len(parts), self.n_params))
         return self._scratch[1]
 
-    def _full_pass(self, theta, with_grad):
+    def _full_pass(self, theta, with_grad, eta=None):
         grads = self._prepared()
         W, b = self.split(theta)
 
         def one(i, start, stop):
             grad = grads[i] if with_grad else None
-            return _kernels.full_pass(self._rows, start, stop, W, b, self._pointwise, grad)
+            part = None if eta is None else eta[start:stop]
+            return _kernels.full_pass(self._rows, start, stop, W, b, self._pointwise, grad, part)
 
-        value = _added(self._in_parts(one))
-        return value, _added(grads).copy() if with_grad else None
+        return added(self._in_parts(one)), added(grads) if with_grad else None
 
     def _in_parts(self, work):
         """Return ``work(i, start, stop)`` of every range of rows, in order."""
-        parts = self._scratch[0]
-        if len(parts) == 1 or self.n_threads == 1:
-            return [work(i, *part) for i, part in enumerate(parts)]
-        pool = _pool(min(self.n_threads, len(parts)), os.getpid())
-        return list(pool.map(lambda i: work(i, *parts[i]), range(len(parts))))
+        return in_turn(work, self._scratch[0], self.n_threads)
 
     def sums(self, theta, rows=None):
         """Return loss and gradient summed over rows, weighted, not divided.
@@ -215,6 +177,31 @@ class LinearObjective:
         W, b = self.split(theta)
         return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
 
+    def look(self, theta):
+        """Return what `sums` does of all rows, and their linear predictors.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+
+        Returns
+        -------
+        value, grad : float, ndarray of shape (n_params,)
+            Sums over rows.
+        eta : ndarray of shape (n_rows, n_outputs)
+            One reading of X in all; two where the loss has no compiled twin.
+        """
+        if self._rows is None:
+            eta = self.linear(theta)
+            value, u = self.slopes(eta)
+            return value, self.adjoint(u), eta
+        eta = np.empty((self.n_rows, self.n_outputs))
+        value, grad = self._full_pass(theta, True, eta)
+        if not self.fit_intercept:
+            grad[self.n_coef :] = 0.0
+        return value, grad, eta
+
     # -- a pass in its parts --------------------------------------------------------
 
     def linear(self, theta):
@@ -228,11 +215,14 @@ class LinearObjective:
         Returns
         -------
         ndarray of shape (n_rows, n_outputs)
-            One reading of X.
+            One reading of X; none where only intercepts are not zero.
         """
         self._prepared()
         W, b = self.split(theta)
         eta = np.empty((self.n_rows, self.n_outputs))
+        if not W.any():
+            eta[:] = b
+            return eta
         rows = self._rows if self._rows is not None else self._make_rows()
 
         def one(i, start, stop):
@@ -266,12 +256,45 @@ class LinearObjective:
                     self._rows, start, stop, eta[part], self._pointwise, u[part]
                 )
 
-            return _added(self._in_parts(one)), u
+            return added(self._in_parts(one)), u
         flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
         value = self.loss.value(self.y, flat, np)
         u = self.loss.gradient(self.y, flat, np)
         value = _reference.weigh(self.s, value).sum()
         return float(value), _reference.weigh(self.s, u).reshape(eta.shape)
+
+    def slopes_along(self, begin, moved, t):
+        """Return losses and slopes some way along a line of linear predictors.
+
+        Parameters
+        ----------
+        begin, moved : ndarray of shape (n_rows, n_outputs)
+            Linear predictors, and their change.
+        t : float
+            How far to go.
+
+        Returns
+        -------
+        value, along : float
+            Sum of ``s_i * loss_i`` at ``eta = begin + t * moved``, and its derivative in t.
+        eta, u : ndarray of shape (n_rows, n_outputs)
+            The predictors, and the weighted slopes there. X is not read.
+        """
+        if self._rows is None:
+            eta = begin + t * moved
+            value, u = self.slopes(eta)
+            return value, float(np.vdot(u, moved)), eta, u
+        self._prepared()
+        eta, u = np.empty_like(begin), np.empty_like(begin)
+
+        def one(i, start, stop):
+            given, found = (begin[start:stop], moved[start:stop]), (eta[start:stop], u[start:stop])
+            return _kernels.losses_along(
+                self._rows, start, stop, *given, t, self._pointwise, *found
+            )
+
+        values, slopes = zip(*self._in_parts(one), strict=True)
+        return added(values), added(slopes), eta, u
 
     def adjoint(self, u):
         """Return the gradient of sums whose slopes are ``u``.
@@ -295,7 +318,7 @@ class LinearObjective:
             _kernels.adjoint_map(rows, start, stop, u[start:stop], grads[i])
 
         self._in_parts(one)
-        grad = _added(grads).copy()
+        grad = added(grads)
         if not self.fit_intercept:
             grad[self.n_coef :] = 0.0
         return grad
@@ -315,7 +338,7 @@ class LinearObjective:
         """
         flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
         with np.errstate(over="ignore", invalid="ignore"):
-            h = second_derivative(self.loss, self.y, flat)
+            h = _moments.second_derivative(self.loss, self.y, flat)
         return _reference.weigh(self.s, h).reshape(eta.shape)
 
     def bent(self, eta, moved):
@@ -360,24 +383,9 @@ class LinearObjective:
             only ``j == l`` where outputs do not depend on each other. Costs
             :math:`O(n_{sample} d^2)` for each; X is read in blocks and not copied.
         """
-        d, k = self.n_features, self.n_outputs
-        joint = k > 1 and self.loss.joint
-        pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
-        out = {pair: np.zeros((d + 1, d + 1)) for pair in pairs}
-        step = self._block()
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            z = second_factor(self.X[some], shift, inv_scale)
-            s, q = self.s[some], eta[some]
-            flat = q[:, 0] if k == 1 and self.y.ndim == 1 else q
-            with np.errstate(over="ignore", invalid="ignore"):
-                h = bend_of(self.loss, self.y[some], flat) if bend is None else bend[some]
-                h = h.reshape(q.shape)
-                p = self.loss.proba(q, np) if joint else None
-            for j, i in pairs:
-                bent = h[:, j] if i == j else -p[:, j] * p[:, i]
-                out[j, i] += z(_reference.weigh(s, bent))
-        return out
+        return _moments.second_moments(
+            self, eta, rows, max(self._block() // 4, 128), shift, inv_scale, bend
+        )
 
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.
@@ -397,20 +405,8 @@ class LinearObjective:
             Not divided by the mass.
         """
         if self.loss.curvature is None:
-            return gradient_difference(self, theta, v)
-        W, b = self.split(v)
-        out = np.zeros(self.n_params)
-        into, into_b = self.split(out)
-        # In blocks, since NumPy widens a copy of float32 rows for a product with float64.
-        step = self._block()
-        for start in range(0, self.n_rows, step):
-            x, s = self.X[start : start + step], self.s[start : start + step]
-            eta = (x @ W.T + b) * (self.loss.curvature * s[:, None])
-            into += np.asarray(eta.T @ x)
-            into_b += eta.sum(axis=0)
-        if not self.fit_intercept:
-            out[self.n_coef :] = 0.0
-        return out
+            return _moments.gradient_difference(self, theta, v)
+        return _moments.bounded_curvature(self, v, self._block())
 
     def _block(self):
         """Return how many rows a copy may have that stays small beside X."""
@@ -477,7 +473,11 @@ class LinearObjective:
             In float64 whatever the type of the rows.
         """
         rows = self._rows if self._rows is not None else self._make_rows()
-        return _kernels.column_moments(rows, self._provisional_mean())
+        about = self._provisional_mean()
+        if self.sparse or not self.n_active:
+            return _kernels.column_moments(rows, about)
+        self._prepared()
+        return _moments.moments_in_parts(rows, self._scratch[0], about, self.n_threads)
 
     def _provisional_mean(self):
         # Squares are summed about this point: near the mean they lose no digits.

@@ -1,13 +1,115 @@
-"""Weighted second moments of a block of rows, dense or CSR."""
+"""Weighted moments of rows, dense or CSR, and second derivatives that are such moments."""
+
+import functools
+import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["bend_of", "second_derivative", "second_factor"]
+from .. import _kernels
+from .._kernels._reference import weigh
+from ._threads import in_turn
 
+__all__ = [
+    "Moments",
+    "bend_of",
+    "bounded_curvature",
+    "gradient_difference",
+    "moments_in_parts",
+    "second_derivative",
+    "second_factor",
+    "second_moments",
+]
+
+_MOST_PARTS = 4  # of the rows of a Hessian
+_ROOM = 2**22  # bytes that their sums may always take
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
 _DENSE = 0.2  # share of stored entries from which a dense product is faster
+
+
+@dataclass
+class Moments:
+    """Mean, variance and range of columns, which later rows can be added to.
+
+    Parameters
+    ----------
+    mass : float
+        Sum of the weights of the rows.
+    mean, var : ndarray of shape (n_features,)
+        Weighted mean and variance.
+    low, high : ndarray of shape (n_features,)
+        Least and largest entry of the rows with a positive weight.
+    """
+
+    mass: float
+    mean: np.ndarray
+    var: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, objective):
+        """Return the moments of an objective's rows; reads them once."""
+        return cls(float(objective.s.sum()), *objective.moments())
+
+    def merged(self, more):
+        """Return the moments of these rows and ``more`` together (Chan et al. 1983).
+
+        Rows seen before leave mean and variance as they are, to the last bit.
+
+        Parameters
+        ----------
+        more : Moments
+            Of other rows, with the same columns.
+
+        Returns
+        -------
+        Moments
+            Of all of them.
+        """
+        mass = self.mass + more.mass
+        share, gap = more.mass / mass, more.mean - self.mean
+        return Moments(
+            mass,
+            self.mean + share * gap,
+            self.var + share * ((more.var - self.var) + (1.0 - share) * gap * gap),
+            np.minimum(self.low, more.low),
+            np.maximum(self.high, more.high),
+        )
+
+
+def moments_in_parts(rows, parts, about, n_threads):
+    """Return mean, variance, minimum and maximum of the columns of dense rows, on threads.
+
+    Parameters
+    ----------
+    rows : Rows
+        Dense.
+    parts : list of tuple of int
+        Ranges of rows, whose moments are merged from first to last.
+    about : ndarray of shape (n_features,)
+        Rough means, near which squares lose no digits.
+    n_threads : int
+        Threads at most.
+
+    Returns
+    -------
+    tuple of ndarray
+        Each of shape (n_features,). Rows of weight zero do not count.
+    """
+    d = rows.n_features
+
+    def one(i, start, stop):
+        s = rows.s[start:stop]
+        data = rows.data[start * d : stop * d]
+        part = rows._replace(data=data, y=rows.y[start:stop], s=s)
+        return Moments(float(s.sum()), *_kernels.column_moments(part, about))
+
+    found = [part for part in in_turn(one, parts, n_threads) if part.mass > 0.0]
+    whole = functools.reduce(Moments.merged, found)
+    return whole.mean, whole.var, whole.low, whole.high
 
 
 def second_derivative(loss, y, eta):
@@ -82,7 +184,8 @@ def second_factor(X, shift=None, inv_scale=None):
     Returns
     -------
     callable
-        From weights of shape (n_rows,) to an array of shape (n_features + 1, n_features + 1).
+        From weights of shape (n_rows,), none or all of them below zero, to an array of shape
+        (n_features + 1, n_features + 1).
 
     Notes
     -----
@@ -98,14 +201,21 @@ def second_factor(X, shift=None, inv_scale=None):
         if shift is not None:
             z[:, :d] -= shift
         z[:, :d] *= inv_scale
-        return lambda h: (z * h[:, None]).T @ z
+
+        def of_dense(h):
+            # A product with itself is half the work, and weights are of one sign.
+            half = z * np.sqrt(np.abs(h))[:, None]
+            product = half.T @ half
+            return -product if h.size and h.min() < 0.0 else product
+
+        return of_dense
 
     X = X.astype(np.float64)
     X.data *= inv_scale[X.indices]
     m = np.zeros(d) if shift is None else shift * inv_scale
     rows = np.repeat(np.arange(n), np.diff(X.indptr))
 
-    def moments(h):
+    def of_sparse(h):
         bent = X.copy()
         bent.data *= h[rows]
         out = np.empty((d + 1, d + 1))
@@ -116,4 +226,69 @@ def second_factor(X, shift=None, inv_scale=None):
         out[d, d] = total
         return out
 
-    return moments
+    return of_sparse
+
+
+def second_moments(objective, eta, rows, block, shift=None, inv_scale=None, bend=None):
+    """Return what `LinearObjective.hessian` describes, from blocks of ``block`` rows.
+
+    Ranges of rows go to threads, each of which adds up sums of its own; how many there are
+    depends on the shape of the data alone.
+    """
+    X, y, s, loss = objective.X, objective.y, objective.s, objective.loss
+    d, k = objective.n_features, objective.n_outputs
+    joint = k > 1 and loss.joint
+    pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
+    every = len(rows) == objective.n_rows
+    size = len(pairs) * (d + 1) ** 2
+    parts = _MOST_PARTS if 8 * _MOST_PARTS * size <= max(_ROOM, objective.n_stored // 4) else 1
+    parts = max(1, min(parts, len(rows) // (4 * (d + 1))))
+
+    def one(_, first, last):
+        out = {pair: np.zeros((d + 1, d + 1)) for pair in pairs}
+        for start in range(first, last, block):
+            at = slice(start, min(start + block, last))
+            some = at if every else rows[at]  # a slice is a view, a list of rows a copy
+            z = second_factor(X[some], shift, inv_scale)
+            weights, q = s[some], eta[some]
+            flat = q[:, 0] if k == 1 and y.ndim == 1 else q
+            with np.errstate(over="ignore", invalid="ignore"):
+                h = bend_of(loss, y[some], flat) if bend is None else bend[some]
+                h = h.reshape(q.shape)
+                p = loss.proba(q, np) if joint else None
+            for j, i in pairs:
+                bent = h[:, j] if i == j else -p[:, j] * p[:, i]
+                out[j, i] += z(weigh(weights, bent))
+        return out
+
+    edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
+    found = in_turn(one, list(itertools.pairwise(edges)), objective.n_threads)
+    for more in found[1:]:
+        for pair in pairs:
+            found[0][pair] += more[pair]
+    return found[0]
+
+
+def gradient_difference(objective, theta, v):
+    """Return the derivative of the gradient sums along ``v``, by central differences."""
+    # The third root of the precision, relative to the point: errors of the difference
+    # and of rounding are then about equal.
+    step = 1e-5 * max(1.0, np.abs(theta).max()) / max(np.abs(v).max(), 1e-300)
+    ahead, behind = objective.sums(theta + step * v)[1], objective.sums(theta - step * v)[1]
+    return (ahead - behind) / (2 * step)
+
+
+def bounded_curvature(objective, v, block):
+    """Return ``sum_i s_i c x_i (x_i @ v)`` with the largest curvature c of the loss."""
+    W, b = objective.split(v)
+    out = np.zeros(objective.n_params)
+    into, into_b = objective.split(out)
+    # In blocks, since NumPy widens a copy of float32 rows for a product with float64.
+    for start in range(0, objective.n_rows, block):
+        x, s = objective.X[start : start + block], objective.s[start : start + block]
+        eta = (x @ W.T + b) * (objective.loss.curvature * s[:, None])
+        into += np.asarray(eta.T @ x)
+        into_b += eta.sum(axis=0)
+    if not objective.fit_intercept:
+        out[objective.n_coef :] = 0.0
+    return out

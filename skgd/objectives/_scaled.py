@@ -1,10 +1,8 @@
 """Another objective, seen in centred and scaled variables."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ._linear import gradient_difference
+from ._moments import Moments, gradient_difference
 
 __all__ = ["Moments", "ScaledObjective", "scaling"]
 
@@ -14,57 +12,6 @@ _MOST_DEVIATIONS = 5.0
 _FEW_ROWS = 32
 _ROUNDING = 16 * np.finfo(float).eps  # a spread below this part of the mean is none
 _ALIKE = 5.0  # largest ratio of scales that counts as one
-
-
-@dataclass
-class Moments:
-    """Mean, variance and range of columns, which later rows can be added to.
-
-    Parameters
-    ----------
-    mass : float
-        Sum of the weights of the rows.
-    mean, var : ndarray of shape (n_features,)
-        Weighted mean and variance.
-    low, high : ndarray of shape (n_features,)
-        Least and largest entry of the rows with a positive weight.
-    """
-
-    mass: float
-    mean: np.ndarray
-    var: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def of(cls, objective):
-        """Return the moments of an objective's rows; reads them once."""
-        return cls(float(objective.s.sum()), *objective.moments())
-
-    def merged(self, more):
-        """Return the moments of these rows and ``more`` together (Chan et al. 1983).
-
-        Rows seen before leave mean and variance as they are, to the last bit.
-
-        Parameters
-        ----------
-        more : Moments
-            Of other rows, with the same columns.
-
-        Returns
-        -------
-        Moments
-            Of all of them.
-        """
-        mass = self.mass + more.mass
-        share, gap = more.mass / mass, more.mean - self.mean
-        return Moments(
-            mass,
-            self.mean + share * gap,
-            self.var + share * ((more.var - self.var) + (1.0 - share) * gap * gap),
-            np.minimum(self.low, more.low),
-            np.maximum(self.high, more.high),
-        )
 
 
 def _alike(square):
@@ -164,8 +111,8 @@ class ScaledObjective:
         self.uniform = bool(np.all(scale == scale[:1]))
         for name in (
             "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
-            "sparse n_stored y s zeros split active batches memory pointwise slopes curvatures "
-            "bent"
+            "sparse n_stored y s zeros split active batches memory pointwise slopes "
+            "slopes_along curvatures bent"
         ).split():
             setattr(self, name, getattr(inner, name))
 
@@ -202,6 +149,11 @@ class ScaledObjective:
     def loss_sum(self, theta):
         """Return the sum of ``s_i * loss_i``."""
         return self.inner.loss_sum(self.to_user(theta))
+
+    def look(self, theta):
+        """Return loss, gradient in the scaled variables, and linear predictors."""
+        value, grad, eta = self.inner.look(self.to_user(theta))
+        return value, self._scaled(grad), eta
 
     def linear(self, theta):
         """Return the linear predictors of all rows; linear in ``theta``."""

@@ -169,7 +169,13 @@ class LazyPenalty(Penalty):
 
     def value(self, coef, xp):
         l1, l2 = self.lazy()
-        return float(l1 * xp.sum(xp.abs(coef)) + 0.5 * l2 * xp.sum(coef * coef))
+        value = 0.0
+        if l1 != 0:
+            value += l1 * xp.sum(xp.abs(coef))
+        if l2 != 0:
+            flat = coef.reshape(-1)
+            value += 0.5 * l2 * (flat @ flat)
+        return float(value)
 
     def gradient(self, coef, xp):
         return self.lazy()[1] * coef

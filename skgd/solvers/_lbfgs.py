@@ -1,6 +1,7 @@
 """Limited-memory BFGS, orthant-wise where there is an l1 part."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,12 +17,40 @@ _REFRESH = 50  # steps after which margins are computed anew: moving them adds u
 _NOISE = 4e-15  # rounding of F, relative
 # A point on a line costs far less than a direction, so that lines are searched well.
 _SLOPE_LEFT = 0.1
+_ENOUGH = 0.4  # the same of a first step that a whole pass has looked at already
+_SMALL = 1e-6  # part of the margins below which their difference has too few digits
+_FAR = 4.0  # times that first step
 _ROUNDS = 10  # of coefficients that leave the orthant
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
 
 
 def _dot(a, b):
     return float(np.vdot(a, b))
+
+
+class Arrival(NamedTuple):
+    """Where a step has led.
+
+    Parameters
+    ----------
+    t : float
+        Its length.
+    theta : ndarray of shape (n_params,)
+        The point.
+    value, grad : float, ndarray of shape (n_params,)
+        F there, and the gradient of its smooth part.
+    eta : ndarray of shape (n_rows, n_outputs)
+        Linear predictors there.
+    moved : bool
+        Whether these were moved along a line, which adds up rounding.
+    """
+
+    t: float
+    theta: Any
+    value: float
+    grad: Any
+    eta: Any
+    moved: bool
 
 
 class LBFGS(Solver):
@@ -48,9 +77,11 @@ class LBFGS(Solver):
 
     Notes
     -----
-    A step reads X twice, once for the margins of the direction and once for the new
-    gradient, whatever the line search tries: F along a line costs the losses of ``n_rows``
-    margins. That is the work of one full pass. An orthant-wise step reads X once more where
+    A step reads X once where its first length will do, which it does nearly always: value,
+    gradient and margins come from one full pass. Else it reads X once more, for the gradient
+    where a search has ended, whatever that tries: F along a line costs the losses of
+    ``n_rows`` margins. A step without pairs and an orthant-wise one read X twice, once for the
+    margins of the direction and once for the gradient. An orthant-wise step reads X once more where
     it begins without pairs and goes through zero. Memory: ``2 * memory + 4`` vectors of
     length ``n_params``, and five arrays of shape ``(n_rows, n_outputs)``.
 
@@ -153,17 +184,13 @@ class LBFGS(Solver):
             if found is None:
                 memory["stalled"] = True
             else:
-                self._move(problem, state, *found)
+                self._move(problem, state, found)
         return state
 
     def _look(self, problem, state):
-        objective, memory = problem.objective, state.memory
-        with np.errstate(over="ignore", invalid="ignore"):
-            eta = objective.linear(state.theta)
-            loss_sum, u = objective.slopes(eta)
-        state.value = problem.value(state.theta, loss_sum)
-        memory["grad"] = self._gradient(problem, state.theta, u)
-        memory["eta"], memory["age"] = eta, 0
+        memory = state.memory
+        state.value, memory["grad"], memory["eta"] = problem.look(state.theta)
+        memory["age"] = 0
         state.violation = problem.violation(state.theta, memory["grad"])
 
     @staticmethod
@@ -275,7 +302,7 @@ class LBFGS(Solver):
     # -- step length ----------------------------------------------------------------
 
     def _search(self, problem, state):
-        """Return the line, where on it to go, and the point there; None where nowhere."""
+        """Return the `Arrival` of a step, None where none lowers F."""
         memory, theta = state.memory, state.theta
         slope, side = memory["grad"], None
         if problem.has_l1:
@@ -283,10 +310,12 @@ class LBFGS(Solver):
         direction = self._direction(memory, theta, slope, side)
         if not direction.any():
             return None
+        noise = _NOISE * abs(state.value)
+        if side is None and memory["pairs"]:
+            return self._whole(problem, state, direction, _dot(slope, direction), 1.0)
         line, first, most = self._line(problem, state, direction, side), 1.0, np.inf
         if not memory["pairs"]:
             first = self._first(problem.objective, line.moved)
-        noise = _NOISE * abs(state.value)
         if side is not None:
             if not memory["pairs"]:
                 first = self._best(
@@ -307,7 +336,46 @@ class LBFGS(Solver):
         there = theta + found.t * direction
         if side is not None and found.t >= most:
             there[self._crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
-        return line, found.t, there
+        return self._arrive(problem, line, found.t, there)
+
+    def _whole(self, problem, state, direction, slope, first):
+        """Return the `Arrival` of a step whose first length is looked at by a full pass."""
+        memory, theta, noise = state.memory, state.theta, _NOISE * abs(state.value)
+        if not slope < 0.0:
+            return None
+        there = theta + first * direction
+        value, grad, eta = problem.look(there)
+        left = _dot(grad, direction)
+        if value <= state.value + 1e-4 * first * slope + noise and abs(left) <= _ENOUGH * -slope:
+            return Arrival(first, there, value, grad, eta, False)
+        moved = eta - memory["eta"]
+        size = np.abs(moved).max(initial=0.0)
+        if np.isfinite(size) and size > _SMALL * np.abs(eta).max(initial=0.0):
+            moved /= first
+        else:
+            moved = None
+        line = MarginLine(problem, theta, memory["eta"], direction, moved=moved)
+        known = {first: (value, left)}
+        found = self._best(
+            lambda t: known.get(t) or line(t), slope, state.value, first, noise, np.inf
+        )
+        if found.t == 0.0:
+            return None
+        if found.t == first:
+            return Arrival(first, there, value, grad, eta, False)
+        there = theta + found.t * direction
+        if found.t > _FAR * first:
+            # Far beyond the point that their difference was taken at, margins lose digits.
+            value, grad, eta = problem.look(there)
+            better = value <= state.value + noise
+            return Arrival(found.t, there, value, grad, eta, False) if better else None
+        if line.t != found.t:
+            line(found.t)
+        return self._arrive(problem, line, found.t, there)
+
+    def _arrive(self, problem, line, t, there):
+        value = problem.value(there, line.loss_sum)
+        return Arrival(t, there, value, self._gradient(problem, there, line.u), line.eta, True)
 
     @staticmethod
     def _first(objective, moved):
@@ -339,22 +407,20 @@ class LBFGS(Solver):
 
     # -- move -----------------------------------------------------------------------
 
-    def _move(self, problem, state, line, t, there):
-        memory = state.memory
-        grad = self._gradient(problem, there, line.u)
+    def _move(self, problem, state, arrival):
+        memory, there, grad, value = state.memory, arrival.theta, arrival.grad, arrival.value
         s, y = there - state.theta, grad - memory["grad"]
         # Scaled, so that the product of the two is one.
         curvature = _dot(s, y)
         if curvature > _EPS * _dot(y, y):
             size = np.sqrt(curvature)
             self._remember(memory, s / size, y / size, problem.has_l1)
-        value = problem.value(there, line.loss_sum)
         dropped = state.value - value > _NOISE * abs(value)
         state.theta = state.point = there
-        state.value, state.rate = value, t
+        state.value, state.rate = value, arrival.t
         state.violation = problem.violation(there, grad)
-        memory["grad"], memory["eta"] = grad, line.eta
-        memory["age"] += 1
+        memory["grad"], memory["eta"] = grad, arrival.eta
+        memory["age"] = memory["age"] + 1 if arrival.moved else 0
         # Inside the rounding the gradient is what still tells good steps from others.
         better = state.violation < 0.9 * memory["least"]
         memory["least"] = min(memory["least"], state.violation)

@@ -61,7 +61,7 @@ def _beyond(last, here):
     t = _secant(last, here)
     # Not steeper here than before: the function bends down, and nothing bounds the step.
     t = _GROWTH * here[0] if not t > here[0] else t
-    return min(max(t, 1.5 * here[0]), _GROWTH * here[0])
+    return min(max(t, 1.1 * here[0]), _GROWTH * here[0])
 
 
 def _between(low, high, noise):
@@ -177,6 +177,8 @@ class MarginLine:
         Where it goes.
     l1_slope : float, default=0.0
         Slope of the l1 part along ``direction``.
+    moved : ndarray of shape (n_rows, n_outputs), default=None
+        Margins of ``direction``, where they are known.
 
     Attributes
     ----------
@@ -189,13 +191,13 @@ class MarginLine:
 
     Notes
     -----
-    Construction reads X once. Holds four arrays of the shape of ``eta``.
+    Construction reads X once, unless ``moved`` is given. Holds four arrays of the shape of ``eta``.
     """
 
-    def __init__(self, problem, theta, eta, direction, l1_slope=0.0):
+    def __init__(self, problem, theta, eta, direction, l1_slope=0.0, moved=None):
         objective = problem.objective
         self._objective, self._from = objective, eta
-        self.moved = objective.linear(direction)
+        self.moved = objective.linear(direction) if moved is None else moved
         self._start, self._linear, self._square = problem.penalty_value(theta), l1_slope, 0.0
         if problem.has_l2:
             W, D = objective.split(theta)[0], objective.split(direction)[0]
@@ -206,10 +208,9 @@ class MarginLine:
     def __call__(self, t):
         """Return value and slope of F at ``t``; sets ``t``, ``eta``, ``u``, ``loss_sum``."""
         with np.errstate(over="ignore", invalid="ignore"):
-            eta = self._from + t * self.moved
-            loss_sum, u = self._objective.slopes(eta)
-            along = float(np.vdot(u, self.moved))
-        self.t, self.eta, self.u, self.loss_sum = t, eta, u, float(loss_sum)
+            found = self._objective.slopes_along(self._from, self.moved, float(t))
+        self.loss_sum, along, self.eta, self.u = found
+        self.t = t
         mass = self._objective.mass
         value = self.loss_sum / mass + self._start + t * (self._linear + 0.5 * t * self._square)
         return value, along / mass + self._linear + t * self._square

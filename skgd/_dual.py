@@ -1,0 +1,161 @@
+"""Slopes of losses at the best intercepts: they add up to zero, as a dual point must."""
+
+import numpy as np
+
+__all__ = ["at_best_shift", "balanced_shares", "between_kinks", "blocks", "curvature", "evened"]
+
+_BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
+_NEWTON, _BISECTIONS = 12, 45
+_BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
+
+
+def evened(pull):
+    """Take what slopes add up to from the heavier side, in place.
+
+    Parameters
+    ----------
+    pull : ndarray of shape (n_rows, n_outputs)
+        Weighted slopes; intervals that hold zero allow smaller ones.
+
+    Returns
+    -------
+    float
+        The largest share that any of them has lost.
+    """
+    total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
+    up, down = 0.5 * (size + total), 0.5 * (size - total)
+    even = np.maximum(np.minimum(up, down), 0.0)
+    keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
+    keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
+    if (keep_up < 1.0).any():
+        np.multiply(pull, keep_up, out=pull, where=pull > 0.0)
+    if (keep_down < 1.0).any():
+        np.multiply(pull, keep_down, out=pull, where=pull < 0.0)
+    return 1.0 - float(min(keep_up.min(), keep_down.min()))
+
+
+def blocks(a):
+    """Return slices that cut an array of rows into pieces that stay in cache."""
+    step = max(1, _BLOCK // a.shape[1])
+    return [slice(start, start + step) for start in range(0, len(a), step)]
+
+
+def curvature(eta, shift, objective, total):
+    """Return about the sums of the weighted second derivatives; ``total`` that of slopes."""
+    if objective.loss.joint:
+        return objective.curvatures(eta + shift).sum(axis=0)
+    # A difference of compiled slopes: formulas in NumPy would cost several times as much.
+    little = 1e-4 * objective.loss.unit(objective.y, objective.s)
+    return (objective.slopes(eta + (shift + little))[1].sum(axis=0) - total) / little
+
+
+def at_best_shift(eta, objective, balanced=_BALANCED):
+    """Return weighted slopes at the intercepts where they add up to almost zero.
+
+    Parameters
+    ----------
+    eta : ndarray of shape (n_rows, n_outputs)
+        Linear predictors.
+    objective : LinearObjective or ScaledObjective
+        Whose losses; they have no kinks.
+    balanced : float, default=1e-8
+        Sums of slopes, relative to those of their sizes, that are small enough.
+
+    Returns
+    -------
+    pull : ndarray of shape (n_rows, n_outputs)
+        Weighted slopes at ``eta + shift``.
+    shift : ndarray of shape (n_outputs,)
+        What the intercepts gain.
+    value, fall : float
+        Sum of the weighted losses at ``eta``, and by how much it falls from there.
+    """
+    k = eta.shape[1]
+    shift, low, high = np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf)
+    first = best = bend = None
+    off = last = np.inf
+    for trial in range(_NEWTON):
+        value, pull = objective.slopes(eta + shift if trial else eta)
+        total = pull.sum(axis=0)
+        if trial == 0:
+            first, size = value, np.maximum(np.abs(pull).sum(axis=0), 1e-300)
+        ratio = float(np.max(np.abs(total) / size))
+        if best is None or ratio < off:
+            best, off = (pull, shift, first, first - value), ratio
+        if not off > balanced:
+            break
+        low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
+        if bend is None or not ratio < 0.1 * last:
+            # Near the root one slope of the sum serves several steps.
+            bend = curvature(eta, shift, objective, total)
+        last = ratio
+        step = shift - total / bend
+        wild = shift - np.sign(total) * 2.0**trial
+        step = np.where(np.isfinite(step), step, wild)
+        middle = np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (low + high), wild)
+        inside = (step > low) & (step < high)
+        shift = np.where(total == 0, shift, np.where(inside, step, middle))
+    return best
+
+
+def between_kinks(eta, objective):
+    """Return a mixture of the slopes on both sides of the best intercepts."""
+    k = eta.shape[1]
+    unit = objective.loss.unit(objective.y, objective.s)
+    low, high, shift = np.full(k, -np.inf), np.full(k, np.inf), np.zeros(k)
+    for trial in range(_BISECTIONS):
+        total = objective.slopes(eta + shift)[1].sum(axis=0)
+        low, high = np.where(total <= 0, shift, low), np.where(total >= 0, shift, high)
+        known = np.isfinite(low) & np.isfinite(high)
+        reach = 1e-3 * unit * 2.0**trial
+        outside = np.where(np.isfinite(low), low + reach, high - reach)
+        shift = np.where(known, 0.5 * (low + high), outside)
+        if known.all() and (high - low <= 1e-13 * unit).all():
+            break
+    low, high = np.where(np.isfinite(low), low, high), np.where(np.isfinite(high), high, low)
+    below, above = (objective.slopes(eta + end)[1] for end in (low, high))
+    down, up = -below.sum(axis=0), above.sum(axis=0)
+    total = down + up
+    share = np.divide(up, total, out=np.ones_like(up), where=(up >= 0) & (down > 0))
+    share = np.clip(share, 0.0, 1.0)
+    below *= share
+    above *= 1.0 - share
+    below += above
+    return below
+
+
+def balanced_shares(eta, objective):
+    """Return weighted slopes of a softmax whose classes have the weights of the data."""
+    s, mass, k = objective.s, float(objective.s.sum()), eta.shape[1]
+    codes = objective.y.astype(np.intp)
+    wanted = np.bincount(codes, weights=s, minlength=k)
+    seen = wanted > 0
+    # A class without rows is best forgotten: its share is zero.
+    shift = np.where(seen, 0.0, -np.inf)
+    for trial in range(_NEWTON):
+        given, hessian = np.zeros(k), np.zeros((k, k))
+        for rows in blocks(eta):
+            p = objective.loss.proba(eta[rows] + shift, np)
+            given += s[rows] @ p
+            if trial >= 2:
+                hessian -= (s[rows, None] * p).T @ p
+        off = (wanted - given)[seen]
+        if np.abs(off).max() <= _BALANCED * mass or trial == _NEWTON - 1:
+            break
+        if trial < 2:
+            step = np.log(wanted[seen] / np.maximum(given[seen], 1e-300))
+        else:
+            # Equal shifts change nothing; the constant makes them cost something.
+            hessian = (hessian + np.diag(given) + mass / k**2)[np.ix_(seen, seen)]
+            step = np.linalg.lstsq(hessian, off, rcond=None)[0]
+        shift[seen] += np.clip(step, -10.0, 10.0)
+    # One share for all rows, mixed in as little as makes the sums agree.
+    mix = max(0.0, float(np.max(1.0 - wanted[seen] / given[seen])))
+    q = np.maximum(wanted - (1.0 - mix) * given, 0.0)
+    q *= mix / max(q.sum(), 1e-300)
+    pull = np.empty_like(eta)
+    for rows in blocks(eta):
+        p = (1.0 - mix) * objective.loss.proba(eta[rows] + shift, np) + q
+        p[np.arange(len(p)), codes[rows]] -= 1.0
+        pull[rows] = s[rows, None] * p
+    return pull

@@ -1,0 +1,45 @@
+"""Work on ranges of rows, one after the other or on threads, and sums in a fixed order."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["added", "in_turn"]
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(n_threads, pid):
+    # Kept between passes: starting threads costs as much as a pass over a few MB. The
+    # process number is part of the key because threads do not survive a fork.
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="skgd")
+
+
+def added(parts):
+    # From first to last: the order of a sum is part of its result.
+    total = parts[0] + parts[1] if len(parts) > 1 else parts[0] + 0.0
+    for more in parts[2:]:
+        total += more
+    return total
+
+
+def in_turn(work, parts, n_threads):
+    """Return ``work(i, start, stop)`` of every ``(start, stop)``, in order.
+
+    Parameters
+    ----------
+    work : callable
+        Releases the interpreter's lock where it takes time.
+    parts : list of tuple of int
+        Ranges of rows.
+    n_threads : int
+        Threads at most.
+
+    Returns
+    -------
+    list
+        One result for each range.
+    """
+    if len(parts) == 1 or n_threads == 1:
+        return [work(i, *part) for i, part in enumerate(parts)]
+    pool = _pool(min(n_threads, len(parts)), os.getpid())
+    return list(pool.map(lambda i: work(i, *parts[i]), range(len(parts))))
