@@ -62,7 +62,7 @@ class Certificate:
     Attributes
     ----------
     bound : float
-        The best D so far: F is nowhere below it.
+        The best D so far, at first zero: F is nowhere below it.
     at_rounding : bool
         Whether the last gap was too small to be told from rounding.
 
@@ -95,8 +95,10 @@ class Certificate:
 
     def __init__(self, problem, null_value, tol=0.0):
         self.problem, self.null_value, self.tol = problem, null_value, tol
-        self.bound, self.at_rounding = -np.inf, False
+        self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
         self._last = self._model = None
+        l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
+        self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
 
     def promise(self, theta, value, grad):
         """Return about the figure that `optimality` will give; reads no rows.
@@ -109,17 +111,23 @@ class Certificate:
         Returns
         -------
         float
-            Too small by what the best intercept and a bound on slopes ask; NaN where slopes
-            have to be scaled, so that the gradient alone does not say.
+            Too small by what the best intercept and a bound on slopes ask. Where slopes have
+            to be scaled, so that the gradient alone does not say, what ``bound`` gives.
         """
         problem = self.problem
-        if problem.has_l1 and not problem.has_l2:
-            return np.nan
-        split = problem.objective.split
-        W, G = split(theta)[0], split(grad)[0]
+        gap = np.nan
         with np.errstate(all="ignore"):
-            gap = self._penalty_gap(W, problem.l2 * W - G).sum()
-            return float(gap / (self.null_value - value + gap))
+            if problem.has_l2:
+                split = problem.objective.split
+                W, G = split(theta)[0], split(grad)[0]
+                if problem.has_l1:
+                    gap = float(self._penalty_gap(W, problem.l2 * W - G).sum())
+                else:
+                    gap = float(((G * G) @ self._half_inverse).sum())
+        known = value - self.bound
+        gap = gap if gap < known else known
+        whole = self.null_value - value + gap
+        return gap / whole if whole > 0.0 else np.nan
 
     def optimality(self, theta, value, eta=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.

@@ -1,6 +1,8 @@
 """The only place for private or version-dependent imports."""
 
+import contextlib
 import functools
+import math
 import multiprocessing
 import os
 
@@ -14,6 +16,8 @@ __all__ = [
     "thread_count",
     "with_callbacks",
 ]
+
+_MANY = 10_000  # entries; below, asking BLAS costs more than it brings
 
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -56,12 +60,15 @@ def _libraries():
     return ThreadpoolController()  # looks through all that is loaded, which takes a while
 
 
-def one_blas_thread():
+def one_blas_thread(shape):
     """Return a context in which BLAS keeps to the thread that calls it.
 
     Its other threads spin for a while after each product, on the very cores that the passes
-    over the rows have use for: these took twice as long.
+    over the rows have use for: these took twice as long. Rows of a small ``shape`` have one
+    thread for their passes, and products too small for more.
     """
+    if math.prod(shape) < _MANY:
+        return contextlib.nullcontext()
     return _libraries().limit(limits=1, user_api="blas")
 
 

@@ -70,7 +70,7 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
         return {"coef_init": coef_init, "intercept_init": intercept_init}
 
     def _fit_all(self, X, y, coef_init, intercept_init, sample_weight, validation):
-        with unchanged_on_error(self), one_blas_thread():
+        with unchanged_on_error(self), one_blas_thread(np.shape(X)):
             plan = read(self, self._kind, "fit")
             if self.scoring is not None and self.scoring != "loss":
                 self._scorer()
