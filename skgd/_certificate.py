@@ -3,9 +3,12 @@
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from ._driver import run
 from ._dual import at_best_shift, balanced_shares, between_kinks, blocks, curvature, evened
-from .losses import RegressionLoss, Softmax, SquaredError
-from .solvers._curvature import Factored, block_size
+from ._protocols import Stop
+from .losses import Huber, RegressionLoss, Softmax, SquaredError
+from .solvers import Newton
+from .solvers._curvature import FACTORED, Factored, block_size
 
 __all__ = ["Certificate", "has_gap"]
 
@@ -15,6 +18,7 @@ _LEAST_ROOM, _SHARE = 2**20, 0.02  # bytes, and part of X, that a Hessian may ta
 _FACTORED = 500  # coefficients up to which the dual point is improved by Newton steps
 _STEPS, _HALVINGS = 3, 5
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
+_SMOOTHINGS, _SMOOTH_STEPS, _SOLVED = 3, 60, 1e-9
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -97,6 +101,7 @@ class Certificate:
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
         self._last = self._model = None
+        self._smoothings = 0
         l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
         self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
 
@@ -112,7 +117,7 @@ class Certificate:
         -------
         float
             Too small by what the best intercept and a bound on slopes ask. Where slopes have
-            to be scaled, so that the gradient alone does not say, what ``bound`` gives.
+            to be scaled, the gradient alone does not say: NaN, unless ``bound`` will do.
         """
         problem = self.problem
         gap = np.nan
@@ -124,10 +129,10 @@ class Certificate:
                     gap = float(self._penalty_gap(W, problem.l2 * W - G).sum())
                 else:
                     gap = float(((G * G) @ self._half_inverse).sum())
-        known = value - self.bound
-        gap = gap if gap < known else known
-        whole = self.null_value - value + gap
-        return gap / whole if whole > 0.0 else np.nan
+        known, whole = value - self.bound, self.null_value - value
+        if known < gap or known <= self.tol * (whole + known):
+            gap = known
+        return gap / (whole + gap) if whole + gap > 0.0 else np.nan
 
     def optimality(self, theta, value, eta=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
@@ -156,6 +161,8 @@ class Certificate:
                 v, slack, pull = self._raise_bound(theta, value, eta)
                 if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
                     self._improve(theta, value, eta, v, slack, pull)
+                if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
+                    self._smooth(theta, value, eta)
             self._last = theta.copy(), slack
         return self._figure(value, slack)
 
@@ -233,6 +240,43 @@ class Certificate:
                 return
             if value - here > max(self.tol, _LEAST) * (self.null_value - here):
                 return  # F is known to be lower elsewhere, by too much
+
+    def _smooth(self, theta, value, eta):
+        """Raise the bound by the optimum of a smoother loss, where next to no row is bent.
+
+        ``Huber(delta)`` times ``epsilon / delta`` has slopes within those of
+        ``Huber(epsilon)``, and they add up to what they must at the optimum of its own. Only
+        rows nearer than ``delta`` widen the gap, each by ``epsilon delta / 4`` at most.
+        """
+        problem, objective = self.problem, self.problem.objective
+        loss = objective.loss
+        if not isinstance(loss, Huber) or block_size(objective) > FACTORED:
+            return
+        left = np.sort(np.abs(objective.y.reshape(eta.shape) - eta), axis=None)
+        room = max(self.tol, _LEAST) * (self.null_value - value) * len(eta) / loss.epsilon
+        near = int(np.searchsorted(left * np.arange(1, len(left) + 1), room))
+        delta = float(left[min(near, len(left) - 1)])
+        if not loss.epsilon < delta < np.inf:
+            return
+        self._smoothings += 1
+        share = loss.epsilon / delta
+        smooth, solver = problem.with_loss(Huber(delta), problem.alpha / share), Newton()
+        state = solver.init(smooth, theta, None)
+        least = _SOLVED * state.violation
+
+        def solved(event):
+            stop = "stalled" in state.memory or event.violation <= least
+            return Stop("converged") if stop else None
+
+        result = run(smooth, solver, state, [solved], _SMOOTH_STEPS)
+        if result.interrupt is not None:
+            raise result.interrupt
+        point = result.state.point
+        eta = objective.linear(point)
+        pull = share * smooth.objective.slopes(eta)[1]
+        if objective.fit_intercept:
+            evened(pull)
+        self._raise_bound(point, problem.value(point, objective.slopes(eta)[0]), eta, pull)
 
     def _roomy(self, eta, pull):
         """Return curvatures, less where slopes are near their bounds; None if none is zero.

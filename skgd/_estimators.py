@@ -70,7 +70,7 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
         return {"coef_init": coef_init, "intercept_init": intercept_init}
 
     def _fit_all(self, X, y, coef_init, intercept_init, sample_weight, validation):
-        with unchanged_on_error(self), one_blas_thread(np.shape(X)):
+        with unchanged_on_error(self):
             plan = read(self, self._kind, "fit")
             if self.scoring is not None and self.scoring != "loss":
                 self._scorer()
@@ -78,7 +78,10 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             given = X, y, sample_weight
             data = self._rows(X, y, sample_weight, plan.loss, reset=True)
             validation = self._validation_rows(*validation)
-            interrupt = _fit.fit(self, plan, data, validation=validation, metadata=given, **start)
+            with one_blas_thread(data.X.shape):
+                interrupt = _fit.fit(
+                    self, plan, data, validation=validation, metadata=given, **start
+                )
         if interrupt is not None:
             raise interrupt
         return self

@@ -171,6 +171,10 @@ class Problem:
 
     # -- what solvers ask -----------------------------------------------------------
 
+    def with_loss(self, loss, alpha):
+        """Return the problem of the same rows and penalty with another loss and strength."""
+        return Problem(self.objective.with_loss(loss), self.penalty, alpha)
+
     def sample(self, most):
         """Return the same problem on at most ``most`` of its rows, evenly spaced."""
         return Problem(self.objective.sample(most), self.penalty, self.alpha)

@@ -1,8 +1,11 @@
 """Newton steps of the slopes make the gap tight where alpha is small, and leave it a bound."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.linear_model import QuantileRegressor
 from test_certificate import PENALTIES, case_name, least, run_of
 
 from skgd import GDRegressor, _certificate
@@ -11,6 +14,7 @@ from skgd._problem import Problem
 from skgd.losses import Huber, LogLoss, OneVsRest, Poisson, Softmax, SquaredError, SquaredHinge
 from skgd.objectives import Moments, make_objective, make_scaled
 from skgd.penalties import L1, L2
+from skgd.solvers import Newton
 from skgd.solvers._curvature import Factored
 
 LOOSE = [
@@ -133,3 +137,42 @@ def test_a_fit_with_a_small_l1_penalty_on_raw_columns_ends_by_the_gap(target, lo
     est = GDRegressor(loss, solver="gd", penalty="l1", alpha=1e-4).fit(X, y)
     assert (est.stop_reason_, est.optimality_kind_) == ("converged", "gap")
     assert est.n_iter_ <= 150
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
+def test_a_loss_that_bends_nearly_nowhere_is_certified_through_a_smoother_one(penalty):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 6)) * [1, 100, 1, 0.01, 1, 1]
+    y = 1e4 * (X @ [1.0, 0.01, 0, 30, 0, -2] + rng.standard_t(2, size=2000)) + 5e5
+    epsilon, alpha = 0.1, 1e-4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = GDRegressor("huber", penalty=penalty, epsilon=epsilon, alpha=alpha).fit(X, y)
+    assert (est.stop_reason_, est.optimality_kind_) == ("converged", "gap")
+    if penalty == "l1":
+        # The absolute error is Huber's loss over epsilon, to epsilon / 2; linear programming
+        # finds its optimum.
+        other = QuantileRegressor(quantile=0.5, alpha=alpha / (2 * epsilon)).fit(X, y)
+        near = alpha * np.abs(other.coef_).sum() + epsilon * np.abs(y - other.predict(X)).mean()
+        ours = alpha * np.abs(est.coef_).sum() + epsilon * np.abs(y - est.predict(X)).mean()
+        null = epsilon * np.abs(y - np.median(y)).mean()
+        assert (ours - near) / (null - near) <= est.optimality_ + 1e-6
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("penalty", sorted(PENALTIES))
+def test_the_bound_of_a_smoother_loss_is_a_bound(target, penalty, fit_intercept):
+    problem = raw_problem(
+        Huber(1e-3), "regression", target, PENALTIES[penalty], fit_intercept=fit_intercept
+    )
+    solver = Newton()
+    state = solver.init(problem, problem.objective.zeros(), None)
+    null_value = state.value
+    for _ in range(200):
+        state = solver.step(problem, state)
+    for tol in (1e-2, 1e-3):
+        certificate = Certificate(problem, null_value, tol)
+        eta = problem.objective.linear(state.point)
+        certificate._smooth(state.point, state.value, eta)
+        assert certificate.bound <= state.value
+        assert state.value - certificate.bound <= tol * (null_value - certificate.bound)

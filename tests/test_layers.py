@@ -106,7 +106,7 @@ MAY_IMPORT = {
     "losses": "_component _kernels _ranges _signatures losses",
     "penalties": "_component _ranges _signatures penalties",
     "objectives": "_kernels _compat _protocols objectives",
-    "_certificate.py": "_dual losses solvers",
+    "_certificate.py": "_driver _dual _protocols losses solvers",
     "_dual.py": "",
     "_driver.py": "_protocols",
     "_problem.py": "_protocols penalties",

@@ -144,7 +144,7 @@ def label(value):
 def test_batch_solvers_reach_the_optimum_exactly(case, solver, params):
     loss, penalty, alpha, kind = params
     X, y, W, gap = case(*params)
-    est = estimator(kind, loss, penalty=penalty, alpha=alpha, solver=solver, tol=1e-10).fit(X, y)
+    est = estimator(kind, loss, penalty=penalty, alpha=alpha, solver=solver, tol=1e-11).fit(X, y)
     assert est.converged_
     assert est.n_iter_ < 200
     assert abs(gap(est)) < 1e-9

@@ -450,17 +450,17 @@ class LinearObjective:
             return self
         if len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
-        s = self.s[rows]
         share = self.mass / self.n_active  # 1 where weights are taken as they are
-        return LinearObjective(
-            self.X[rows],
-            np.ascontiguousarray(self.y[rows]),
-            s,
-            self.loss,
-            n_outputs=self.n_outputs,
-            fit_intercept=self.fit_intercept,
-            mass=len(rows) * share,
-        )
+        y = np.ascontiguousarray(self.y[rows])
+        return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)
+
+    def with_loss(self, loss):
+        """Return the objective of the same rows with another loss, in the same variables."""
+        return self._like(self.X, self.y, self.s, self.mass, loss)
+
+    def _like(self, X, y, s, mass, loss):
+        more = {"n_outputs": self.n_outputs, "fit_intercept": self.fit_intercept}
+        return LinearObjective(X, y, s, loss, **more, mass=mass, n_threads=self.n_threads)
 
     def moments(self):
         """Return mean, variance, minimum and maximum of each column, weighted.

@@ -183,6 +183,10 @@ class ScaledObjective:
         """Return a scaled objective of at most ``most`` rows, in the same variables."""
         return ScaledObjective(self.inner.sample(most), self.shift, self.scale)
 
+    def with_loss(self, loss):
+        """Return the objective of the same rows with another loss, in the same variables."""
+        return ScaledObjective(self.inner.with_loss(loss), self.shift, self.scale)
+
     def row_norms(self):
         """Return squared norms of the scaled rows."""
         return self.inner.row_norms(self.shift, self.inv_scale)
