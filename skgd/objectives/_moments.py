@@ -169,7 +169,7 @@ def bend_of(loss, y, eta):
     return h
 
 
-def second_factor(X, shift=None, inv_scale=None):
+def second_factor(X, shift=None, inv_scale=None, once=False):
     r"""Return a function of weights that gives second moments of these rows.
 
     .. math:: \sum_i h_i z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
@@ -180,6 +180,8 @@ def second_factor(X, shift=None, inv_scale=None):
         A block of rows; a copy of it is made, dense where it is not very sparse.
     shift, inv_scale : ndarray of shape (n_features,), default=None
         :math:`m` and :math:`1 / \sigma`.
+    once : bool, default=False
+        Whether what is returned will be called once only, and may use up its rows.
 
     Returns
     -------
@@ -196,15 +198,14 @@ def second_factor(X, shift=None, inv_scale=None):
     inv_scale = np.ones(d) if inv_scale is None else inv_scale
     if not sp.issparse(X) or X.nnz > _DENSE * n * d:
         z = np.empty((n, d + 1))
-        z[:, :d] = X.toarray() if sp.issparse(X) else X
-        z[:, d] = 1.0
-        if shift is not None:
-            z[:, :d] -= shift
+        X = X.toarray() if sp.issparse(X) else X
+        np.subtract(X, 0.0 if shift is None else shift, out=z[:, :d])
         z[:, :d] *= inv_scale
+        z[:, d] = 1.0
 
         def of_dense(h):
             # A product with itself is half the work, and weights are of one sign.
-            half = z * np.sqrt(np.abs(h))[:, None]
+            half = np.multiply(z, np.sqrt(np.abs(h))[:, None], out=z if once else None)
             product = half.T @ half
             return -product if h.size and h.min() < 0.0 else product
 
@@ -249,7 +250,7 @@ def second_moments(objective, eta, rows, block, shift=None, inv_scale=None, bend
         for start in range(first, last, block):
             at = slice(start, min(start + block, last))
             some = at if every else rows[at]  # a slice is a view, a list of rows a copy
-            z = second_factor(X[some], shift, inv_scale)
+            z = second_factor(X[some], shift, inv_scale, once=len(pairs) == 1)
             weights, q = s[some], eta[some]
             flat = q[:, 0] if k == 1 and y.ndim == 1 else q
             with np.errstate(over="ignore", invalid="ignore"):

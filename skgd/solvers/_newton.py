@@ -17,6 +17,7 @@ _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too litt
 _ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
+_MANY = 3e6  # entries, below which a pass over all of them costs next to nothing
 _SHARE = 32  # of the rows there are, for each that a first solution is found from
 _START = 400  # of these for each coefficient
 _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left in the end
@@ -148,7 +149,9 @@ class Newton(LBFGS):
         """Return the state at the optimum of a small sample of the rows, where that pays."""
         objective, size = problem.objective, block_size(problem.objective)
         few = min(objective.n_active // _SHARE, _START * size)
-        if few < _PER_COLUMN * size or size > FACTORED or problem.custom:
+        if objective.n_stored < _MANY or few < _PER_COLUMN * size:
+            return super().init(problem, theta, rng)
+        if size > FACTORED or problem.custom:
             return super().init(problem, theta, rng)
         if objective.split(theta)[0].any():
             return super().init(problem, theta, rng)  # somebody knows better
