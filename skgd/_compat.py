@@ -5,6 +5,7 @@ import functools
 import math
 import multiprocessing
 import os
+import threading
 
 from threadpoolctl import ThreadpoolController
 
@@ -17,6 +18,7 @@ __all__ = [
     "with_callbacks",
 ]
 
+_setting = threading.Lock()  # held while a fit limits BLAS
 _MANY = 10_000  # entries; below, asking BLAS costs more than it brings
 
 try:  # scikit-learn 1.9 and later
@@ -67,9 +69,21 @@ def one_blas_thread(shape):
     over the rows have use for: these took twice as long. Rows of a small ``shape`` have one
     thread for their passes, and products too small for more.
     """
-    if math.prod(shape) < _MANY:
-        return contextlib.nullcontext()
-    return _libraries().limit(limits=1, user_api="blas")
+    return contextlib.nullcontext() if math.prod(shape) < _MANY else _limited()
+
+
+@contextlib.contextmanager
+def _limited():
+    # The limit is one of the process, and the thread that sets it must lift it: of fits that
+    # overlap in threads the first one does, and the others leave BLAS as they find it.
+    if not _setting.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _setting.release()
 
 
 def thread_count(n_jobs):

@@ -39,6 +39,7 @@ from .schedules import Adaptive
 __all__ = ["fit"]
 
 _FEW = 2048  # rows that tell the size of a gradient
+_TINY = np.finfo(float).tiny
 _FAR = 1e50  # weights beyond it, and beyond its inverse, are brought back to about one
 
 
@@ -282,6 +283,9 @@ def _finish(est, plan, problem, result, watch):
             stacklevel=6,
         )
         move(objective.from_user(objective.zeros()))
+    vanishes = 0.0 <= watch.zero_value < _TINY and 0.0 <= state.value < _TINY
+    if vanishes and not objective.loss.least_at_zero:
+        move(objective.from_user(objective.zeros()))  # whose F nothing can be told from
     if np.isnan(state.violation):
         state.value, grad = problem.value_grad(state.point)
         state.violation = problem.violation(state.point, grad)

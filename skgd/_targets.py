@@ -129,10 +129,13 @@ def class_targets(y, loss, classes=None):
 def _labels(y):
     """Return what ``np.unique`` does; whole numbers close together are counted."""
     if y.dtype.kind in "iu" and y.size:
-        low, high = int(y.min()), int(y.max())
-        if high - low < _CLOSE:
-            counts = np.bincount((y - y.dtype.type(low)).astype(np.intp))
-            return (np.flatnonzero(counts) + low).astype(y.dtype)
+        low = y.min()
+        if int(y.max()) - int(low) < _CLOSE:
+            # Differences may not fit into the type of the labels, unless it wraps around.
+            with np.errstate(over="ignore"):
+                above = (y.astype(np.uint64) - low.astype(np.uint64)).astype(np.intp)
+                labels = low + np.flatnonzero(np.bincount(above)).astype(y.dtype)
+            return labels.astype(y.dtype)
     return np.unique(y)
 
 

@@ -1,6 +1,7 @@
 """Faults that random fits and a stranger's reading brought to light."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
+from threadpoolctl import ThreadpoolController
 
 from skgd import GDClassifier, GDRegressor
 from skgd._problem import Problem
@@ -296,3 +298,68 @@ def test_one_class_of_huge_weight_in_a_first_chunk_has_a_finite_start():
     model = GDClassifier(solver="adadelta", max_iter=1, tol=None, random_state=0)
     model.partial_fit([[0.3]], ["b"], classes=["a", "b"], sample_weight=[1.75e200])
     assert np.isfinite(model.intercept_).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["adagrad", "sgd", "newton"])
+def test_targets_whose_squares_vanish_are_fitted_by_nothing(solver):
+    # F is zero in floating point wherever one looks, though not in truth.
+    X, y = np.array([[0.126], [-0.132]]), np.array([-2.3e-301, 2.4e-301])
+    est = GDRegressor("huber", solver=solver, max_iter=1, random_state=0).fit(X, y)
+    assert not est.coef_.any()
+    assert not est.intercept_.any()
+
+
+LABELS = [
+    np.array([-128, 127], np.int8),
+    np.array([-128, 0, 127], np.int8),
+    np.array([2**64 - 9, 2**64 - 2, 2**64 - 1], np.uint64),
+    np.array([-(2**63), -(2**63) + 5]),
+    np.array([-5, 2**40]),
+    np.array([5, 6], ">i4"),
+    np.array([False, True]),
+]
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=str)
+def test_whole_numbers_of_any_type_and_size_are_labels(labels):
+    y = labels[np.arange(30) % len(labels)]
+    X = np.random.RandomState(0).standard_normal((30, 2))
+    est = GDClassifier().fit(X, y)
+    assert est.classes_.dtype == labels.dtype
+    np.testing.assert_array_equal(est.classes_, labels)
+    assert set(est.predict(X)) <= set(labels)
+
+
+def test_blas_has_its_threads_back_when_the_last_of_several_fits_has_ended():
+    X = np.random.RandomState(0).standard_normal((4000, 5))
+    y = (X[:, 0] > 0).astype(int)
+    libraries = ThreadpoolController().select(user_api="blas")
+
+    def threads():
+        return [library.num_threads for library in libraries.lib_controllers]
+
+    def one(i):
+        rows = slice(0, 2000 + 200 * i)
+        return GDClassifier(alpha=1e-6 * (i + 1), n_jobs=1).fit(X[rows], y[rows])
+
+    with libraries.limit(limits=2):
+        before = threads()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(one, range(12)))
+        assert threads() == before
+        with pytest.raises(ValueError, match="NaN"):
+            GDClassifier().fit(X * np.nan, y)
+        assert threads() == before
+
+
+@pytest.mark.parametrize("weight", [1e-2, 1e-6, 1e-30])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_class_of_little_weight_is_compared_with_the_best_intercepts(weight, classes):
+    X = np.random.default_rng(0).normal(size=(9, 1))
+    y = np.arange(9) % classes
+    s = np.where(y == 0, weight, 1.0)
+    est = GDClassifier(alpha=0.1, solver="newton", tol=0.3).fit(X, y, sample_weight=s)
+    share = np.bincount(y, s) / s.sum()
+    null = -(share * np.log(share)).sum()
+    assert est.loss_curve_[-1] <= null * (1 + 1e-9) + 1e-20

@@ -84,6 +84,9 @@ class LogLoss(MarginLoss):
         return Softmax()
 
     def _start(self, y, s, xp):
-        half = half_count(s, xp)
-        share = min(max(self._positive_share(y, s, xp), half), 1 - half)
-        return math.log(share) - math.log1p(-share)
+        # Each class by itself: beside the other its share may vanish in one.
+        up, down = self._positive_share(y, s, xp), self._positive_share(-y, s, xp)
+        if not (up > 0.0 and down > 0.0):
+            half = half_count(s, xp)
+            up, down = max(up - half, half), max(down - half, half)
+        return math.log(up) - math.log(down)

@@ -96,6 +96,7 @@ class Softmax(Loss):
 
     def start(self, y, s, xp, n_outputs=None):
         weights = class_weights(y, s, xp, n_outputs)
-        share = np.maximum(weights / weights.sum(), half_count(s, xp))
+        share = weights / weights.sum()
+        share = np.where(share > 0.0, share, half_count(s, xp))
         # Only differences count; centred, the intercepts are the smallest such ones.
         return np.log(share) - np.log(share).mean()
