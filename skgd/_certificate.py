@@ -73,9 +73,10 @@ class Certificate:
     Notes
     -----
     The slopes are those of the losses at the point, at its best intercept, moved as
-    little as the constraints ask. A gap costs two readings of X (margins, and the sum of
-    rows weighted by slopes) and several evaluations of the losses, for narrow data as much
-    as five to ten passes; it holds three to four float64 arrays of shape
+    little as the constraints ask. A gap costs two readings of X (margins, where they are not
+    at hand, and the sum of rows weighted by slopes) and a few evaluations of the losses;
+    with an l1 part, softmax or kinks also formulas of conjugates, for narrow data as much as
+    five to ten passes. It holds three to four float64 arrays of shape
     ``(n_rows, n_outputs)``, whatever the type of the rows.
     The figure includes a few units of rounding of F, so that it is never below the truth.
 

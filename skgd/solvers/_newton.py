@@ -97,8 +97,8 @@ class Newton(LBFGS):
 
     Notes
     -----
-    A step reads X twice, once for the margins of the direction and once for the gradient,
-    which is the work of one full pass. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
+    A step reads X once where its first length will do, as in `LBFGS`, and with an l1 part
+    twice. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. Beyond 1,500 coefficients it is not formed:
     conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian
     and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
