@@ -62,6 +62,9 @@ class Certificate:
         F at zero coefficients with the best intercept.
     tol : float, default=0.0
         Figure from which on no work is spent on a smaller one.
+    awaited : bool, default=True
+        Whether a run goes on until the figure is at most ``tol``. Where none does, it is not
+        worth solving another problem for, as `Huber` with a tiny ``epsilon`` asks.
 
     Attributes
     ----------
@@ -98,11 +101,11 @@ class Certificate:
        for the Lasso". ICML.
     """
 
-    def __init__(self, problem, null_value, tol=0.0):
+    def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
         self._last = self._model = None
-        self._smoothings = 0
+        self._smoothings = 0 if awaited else _SMOOTHINGS
         l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
         self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
 

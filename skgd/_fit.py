@@ -139,7 +139,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     zero_value = problem.value(zeros, objective.slopes(objective.linear(zeros))[0])
 
     state = plan.solver.init(problem, theta, rng)
-    reference, certificate = _references(problem, null, theta, state, est.tol)
+    reference, certificate = _references(problem, null, plan.solver, state, est.tol)
     watch = _Watch(
         est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     )
@@ -151,7 +151,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     return result.interrupt
 
 
-def _references(problem, null, theta, state, tol):
+def _references(problem, null, solver, state, tol):
     """Return the violation at the null point, and a certificate where there is a gap."""
     value, violation, gap = state.value, state.violation, has_gap(problem)
     # A solver may begin elsewhere than where it was told.
@@ -159,7 +159,10 @@ def _references(problem, null, theta, state, tol):
         value = problem.value(null, problem.objective.slopes(problem.objective.linear(null))[0])
         # Beside a certificate the violation says no more than when to ask for it.
         violation = _null_violation(problem.sample(_FEW) if gap else problem, null)
-    return violation, Certificate(problem, value, tol or 0.0) if gap else None
+    if not gap:
+        return violation, None
+    awaited = tol is not None and solver.certifies(problem)
+    return violation, Certificate(problem, value, tol or 0.0, awaited)
 
 
 def _null_violation(problem, null):

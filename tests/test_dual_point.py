@@ -176,3 +176,16 @@ def test_the_bound_of_a_smoother_loss_is_a_bound(target, penalty, fit_intercept)
         certificate._smooth(state.point, state.value, eta)
         assert certificate.bound <= state.value
         assert state.value - certificate.bound <= tol * (null_value - certificate.bound)
+
+
+@pytest.mark.parametrize(
+    "params", [{"solver": "sgd", "max_iter": 3}, {"solver": "newton", "tol": None, "max_iter": 3}]
+)
+def test_a_figure_that_nobody_waits_for_solves_no_other_problem(target, monkeypatch, params):
+    monkeypatch.setattr(_certificate, "Newton", None)
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        est = GDRegressor("huber", epsilon=1e-6, random_state=0, **params)
+        est.fit(X, target(X, "regression"))
+    assert est.optimality_kind_ == "gap"
