@@ -31,7 +31,8 @@ typedef ptrdiff_t idx_t;
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
 #define RESTRICT __restrict__
-#define PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 3)
+/* Into the second cache: the first is needed by what is being worked on. */
+#define PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 2)
 #define DO_PRAGMA(x) _Pragma(#x)
 #define SIMD DO_PRAGMA(omp simd)
 #define SIMD_SUM(...) DO_PRAGMA(omp simd reduction(+ : __VA_ARGS__))

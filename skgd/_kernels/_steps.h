@@ -6,6 +6,7 @@
 #include "_vmath.h"
 
 #define AHEAD 8          /* rows between a prefetch and its use */
+#define LONG_AHEAD 3     /* the same where a row is long */
 #define LARGEST_SLOPE 1e12
 
 typedef struct {
@@ -105,6 +106,9 @@ INLINE double flow(double a, double time, double *decay)
     return x < 1e-8 ? time * (1.0 - 0.5 * x) : -e / a;
 }
 
+#define KERNEL "_overlap_each.h"
+#include "_each.h"
+#undef KERNEL
 #define KERNEL "_steps_each.h"
 #include "_each.h"
 #undef KERNEL

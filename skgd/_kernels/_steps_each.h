@@ -298,41 +298,42 @@ INLINE void T(move_row)(const steps_t *a, const REAL *RESTRICT x, double *RESTRI
     SIMD for (idx_t c = left; c < right; c++) w[c] = shrink * w[c] - move * (double)x[c];
 }
 
-static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+/* Intercepts become the centred ones, c = b + shift . w (sign 1), or these again the user's. */
+INLINE void T(centre)(const steps_t *a, idx_t d, double sign)
+{
+    for (idx_t j = 0; j < a->k; j++)
+        for (idx_t c = 0; c < d; c++) {
+            const double m = sign * a->shift[c];
+            a->intercept[j] += m * a->coef[j * d + c];
+            if (a->average_coef) a->average_intercept[j] += m * a->average_coef[j * d + c];
+        }
+}
+
+/* All steps of args, each done before the next begins. work holds 2 d + 2 k numbers. */
+static void T(in_turn)(const rows_t *rows, const loss_t *loss, steps_t *a, ahead_t *block,
+                       int flows, double *work)
 {
     const idx_t d = rows->d, k = a->k;
     const double *RESTRICT m = a->shift;
-    int flows = 0;
-    for (idx_t c = 0; a->inv2 && c < d; c++) flows |= a->a[c] != 0.0 || a->received;
-    ahead_t block;
-    double *work = malloc((2 * (size_t)d + 2 * (size_t)k + 1) * sizeof(double));
-    if (work == NULL || ahead_alloc(&block, k) == NULL) { free(work); return -1; }
     double *RESTRICT decay = work, *RESTRICT pull = work + d;
     double *eta = pull + d, *g = eta + k, last_rate = NAN;
-
-    /* With a shift the intercept kept here is the centred one, c = b + shift . w. */
-    for (idx_t j = 0; m && j < k; j++)
-        for (idx_t c = 0; c < d; c++) {
-            a->intercept[j] += m[c] * a->coef[j * d + c];
-            if (a->average_coef) a->average_intercept[j] += m[c] * a->average_coef[j * d + c];
-        }
 
     for (idx_t n = 0; n < a->m; n++) {
         const idx_t i = a->order[n];
         const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
         const double rate = a->rates[n];
         T(prefetch_step)(rows, a, n);
-        ahead_read(&block, rows, loss, a, n);
+        ahead_read(block, rows, loss, a, n);
 
         for (idx_t j = 0; j < k; j++) {
             const double *RESTRICT w = a->coef + j * d;
             eta[j] = a->intercept[j] + T(dot)(x, m, w, d);
         }
         for (idx_t j = 0; a->still_coef && j < k; j++)
-            block.eta[n % block.size * k + j] =
+            block->eta[n % block->size * k + j] =
                 a->still_intercept[j] + T(dot)(x, NULL, a->still_coef + j * d, d);
-        row_slopes(&block, loss, n % block.size, k, a->weight_factor, eta, g);
-        ahead_value(&block, loss, a, n);
+        row_slopes(block, loss, n % block->size, k, a->weight_factor, eta, g);
+        ahead_value(block, loss, a, n);
         if (flows && rate != last_rate) {
             SIMD for (idx_t c = 0; c < d; c++)
                 pull[c] = a->l1m[c] * flow(a->a[c], rate, &decay[c]);
@@ -345,10 +346,11 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
             } else if (d <= TILE) {
                 T(move_row)(a, x, w, 0, d, rate, g[j], flows ? decay : NULL);
             } else {
-                const REAL *next = (const REAL *)rows->data + a->order[n + (n + 1 < a->m)] * d;
+                const idx_t to = n + LONG_AHEAD < a->m ? n + LONG_AHEAD : n;
+                const REAL *next = (const REAL *)rows->data + a->order[to] * d;
                 for (idx_t left = 0; left < d; left += TILE) {
                     const idx_t right = left + TILE < d ? left + TILE : d;
-                    /* Memory is idle here: fetch as much of the next row. */
+                    /* Memory is idle here: fetch as much of a row to come. */
                     if (j == 0)
                         prefetch_range((const char *)(next + left),
                                        (right - left) * (idx_t)sizeof(REAL));
@@ -368,12 +370,24 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
                 a->average_intercept[j] += (a->intercept[j] - a->average_intercept[j]) * part;
         }
     }
+}
 
-    for (idx_t j = 0; m && j < k; j++)
-        for (idx_t c = 0; c < d; c++) {
-            a->intercept[j] -= m[c] * a->coef[j * d + c];
-            if (a->average_coef) a->average_intercept[j] -= m[c] * a->average_coef[j * d + c];
-        }
+static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
+{
+    const idx_t d = rows->d, k = a->k;
+    int flows = 0;
+    for (idx_t c = 0; a->inv2 && c < d; c++) flows |= a->a[c] != 0.0 || a->received;
+    ahead_t block;
+    double *work = malloc((3 * (size_t)d + 2 * (size_t)k + 1) * sizeof(double));
+    if (work == NULL || ahead_alloc(&block, k) == NULL) { free(work); return -1; }
+
+    if (a->shift) T(centre)(a, d, 1.0);
+    if (k == 1 && loss->slope && !a->received && !a->average_coef && 0 < d
+        && d <= OVERLAP_COLUMNS)
+        T(overlapped)(rows, loss, a, &block, flows ? work : NULL);
+    else
+        T(in_turn)(rows, loss, a, &block, flows, work);
+    if (a->shift) T(centre)(a, d, -1.0);
     free(block.y);
     free(work);
     return 0;
