@@ -1,6 +1,7 @@
 """F found during the next pass: the run is the one that a second reading would have made."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification, make_regression
 
 from skgd import GDClassifier, GDRegressor
+from skgd.rules import SGD
 from skgd.solvers import _stochastic
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -169,3 +171,14 @@ def test_sorted_random_numbers_give_every_row_once(monkeypatch):
     places = np.argsort(orders, axis=1).mean(axis=0) / orders.shape[1]
     assert abs(places - 0.5).max() < 5 / np.sqrt(12 * 200)
     assert len({tuple(order) for order in orders}) == 200
+
+
+def test_rows_that_drew_the_same_number_are_mixed():
+    n = 2**20  # sixteen rows a number
+    solver = _stochastic.Stochastic(SGD())
+    solver.settings = SimpleNamespace(shuffle=True)
+    problem = SimpleNamespace(objective=SimpleNamespace(active=lambda: np.arange(n)))
+    state = SimpleNamespace(memory={"rng": np.random.default_rng(0)})
+    order = solver._order(problem, state)
+    assert abs((np.diff(order) > 0).mean() - 0.5) < 0.02
+    assert_array_equal(np.sort(order), np.arange(n))

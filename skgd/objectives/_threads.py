@@ -39,7 +39,24 @@ def in_turn(work, parts, n_threads):
     list
         One result for each range.
     """
-    if len(parts) == 1 or n_threads == 1:
-        return [work(i, *part) for i, part in enumerate(parts)]
-    pool = _pool(min(n_threads, len(parts)), os.getpid())
-    return list(pool.map(lambda i: work(i, *parts[i]), range(len(parts))))
+    n_threads = min(n_threads, len(parts))
+    results, turns = [None] * len(parts), iter(range(len(parts)))
+
+    def take():
+        for i in turns:
+            results[i] = work(i, *parts[i])
+
+    helpers = []
+    if n_threads > 1:
+        pool = _pool(n_threads - 1, os.getpid())
+        helpers = [pool.submit(take) for _ in range(n_threads - 1)]
+    try:
+        # The caller works too: of two threads woken at once, one often waits for milliseconds
+        # behind the other on the same core.
+        take()
+    finally:
+        for helper in helpers:
+            # One that never got to start has nothing left to do.
+            if not helper.cancel():
+                helper.result()
+    return results

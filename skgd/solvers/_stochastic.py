@@ -27,7 +27,7 @@ _SLOWER = 3.0  # with the mean, rates fall with the rule's power over this
 _NEAR_ONE = 6.0  # ratio of scales that one rate still serves
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 _WORTH_READING = 2**16  # stored entries from which a second reading of them is worth saving
-_SORTED = 2**18  # rows from which swaps, which miss the cache, are slower than a sort
+_SORTED = 2**18  # rows from which swaps may miss the cache
 
 
 class Stochastic(Solver):
@@ -236,14 +236,16 @@ class Stochastic(Solver):
         rng = state.memory["rng"]
         if len(order) < _SORTED:
             return rng.permutation(order)
-        # Random numbers with the row's below them, sorted: ties are as good as none.
-        bits = int(order[-1]).bit_length()
-        keys = rng.integers(0, 2 ** (63 - bits), size=len(order), dtype=np.int64)
-        keys <<= bits
-        keys |= order
-        keys.sort()
-        keys &= 2**bits - 1
-        return keys.astype(np.intp, copy=False)
+        # Sorted by random numbers of two bytes, which needs no comparisons. Rows that drew the
+        # same number come as stored: a second draw mixes places within blocks of several such.
+        keys = rng.integers(0, 2**16, size=len(order), dtype=np.uint16)
+        order = order[keys.argsort(kind="stable")]
+        width = max(64, len(order) // 2**14)
+        whole = len(order) // width * width
+        blocks = order[:whole].reshape(-1, width)
+        blocks[:] = blocks[:, rng.permutation(width)]
+        rng.shuffle(order[whole:])
+        return order
 
     def _looks_ahead(self, problem, state):
         return self._one_row(problem, state) and problem.objective.n_stored > _WORTH_READING
