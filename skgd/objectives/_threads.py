@@ -39,6 +39,8 @@ def in_turn(work, parts, n_threads):
     list
         One result for each range.
     """
+    if len(parts) == 1:
+        return [work(0, *parts[0])]
     n_threads = min(n_threads, len(parts))
     results, turns = [None] * len(parts), iter(range(len(parts)))
 
