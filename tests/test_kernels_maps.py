@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from kernel_cases import DTYPES, LAYOUTS, SEPARABLE, draw, make_rows, model, weights
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from skgd import _kernels, losses
 from skgd._kernels import _reference
+from skgd._protocols import Rows
 
 N = 83  # no multiple of any block
 OF_CLASSES = {"softmax": losses.Softmax(), "one_vs_rest": losses.SquaredHinge().multiclass()}
@@ -55,6 +57,37 @@ def test_wide_rows_are_mapped_in_tiles(layout):
     u = rng.standard_normal((N, 2))
     _kernels.adjoint_map(rows, 0, N, u, grad)
     assert_allclose(grad[:-2].reshape(2, -1), u.T @ X, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.6])
+@pytest.mark.parametrize("d", [0, 1, 7, 8, 40, 129])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_second_moments_are_those_of_numpy(layout, dtype, d, share):
+    rng = np.random.RandomState(0)
+    rows, X = make_rows(layout, dtype, np.zeros(N), np.ones(N), rng, d)
+    if layout != "dense":
+        # Few entries are multiplied with each other; many are written out with the zeros.
+        X = sparse.random(N, d, share, "csr", dtype, rng)
+        ends = X.indptr.astype(rows.indptr.dtype)
+        rows = rows._replace(data=X.data, indices=X.indices.astype(ends.dtype), indptr=ends)
+    order = rng.permutation(N)[:70]
+    h = rng.standard_normal((70, 3))
+    shift, inv_scale = rng.standard_normal(d), rng.uniform(0.5, 2.0, d)
+    for by in [(None, None), (shift, None), (None, inv_scale), (shift, inv_scale)]:
+        out = np.full((3, d + 1, d + 1), 0.5)
+        _kernels.gram_block(rows, order, h, *by, out)
+        m, inv = (one if a is None else a for a, one in zip(by, (0.0, 1.0), strict=True))
+        want = 0.5 + np.triu(_reference.gram(X, order, h, m, inv))
+        assert_allclose(out, want, rtol=1e-11, atol=1e-11)
+
+
+def test_second_moments_of_a_row_that_stores_a_column_twice_and_out_of_order():
+    X = sparse.csr_matrix((np.array([2.0, 3.0, 5.0, 7.0]), [4, 1, 4, 0], [0, 3, 4]), (2, 40))
+    rows = Rows(False, X.data, X.indices, X.indptr, 40, np.zeros(2), False, np.ones(2))
+    out = np.zeros((1, 41, 41))
+    _kernels.gram_block(rows, np.arange(2), np.ones((2, 1)), None, None, out)
+    assert_array_equal(out[0], np.triu(_reference.gram(X, np.arange(2), np.ones((2, 1)))[0]))
 
 
 @pytest.mark.parametrize("k", [1, 3])

@@ -1,6 +1,7 @@
 """Compiled kernels: arithmetic on rows, nothing else; NumPy twins in `_reference`."""
 
 from ._blocks import column_moments, full_pass, minibatch_block, row_norms
+from ._gram import gram_block
 from ._maps import adjoint_map, linear_map, losses_along, losses_at
 from ._pointwise import Move, Pointwise, get_move, get_pointwise
 from ._quadratic import descend_quadratic
@@ -15,6 +16,7 @@ __all__ = [
     "full_pass",
     "get_move",
     "get_pointwise",
+    "gram_block",
     "linear_map",
     "losses_along",
     "losses_at",

@@ -262,6 +262,13 @@ def row_norms(X, shift=0.0, inv_scale=1.0):
     return (((X - shift) * inv_scale) ** 2).sum(axis=1)
 
 
+def gram(X, rows, h, shift=0.0, inv_scale=1.0):
+    """``sum_i h_it z_i z_i'`` over some rows, ``z = [(x - shift) * inv_scale, 1]``, by set t."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)[rows]
+    Z = np.hstack([(X - shift) * inv_scale, np.ones((len(rows), 1))])
+    return np.stack([(Z.T * weights) @ Z for weights in h.T])
+
+
 def descend_quadratic(H, x, slope, l1, sweeps, tol):
     """Coordinate descent on ``x H x / 2 - c x + sum l1 |x|``; ``x`` and ``slope`` in place.
 

@@ -65,7 +65,8 @@ class LinearObjective:
         self.sparse = sp.issparse(X)
         self.n_stored = X.nnz if self.sparse else X.size
         self._pointwise = loss.pointwise()
-        self._rows = self._make_rows() if self._pointwise is not None else None
+        self.table = self._make_rows()  # for kernels that do not ask for the loss
+        self._rows = self.table if self._pointwise is not None else None
         self._scratch = None
 
     def _make_rows(self):
@@ -223,7 +224,7 @@ class LinearObjective:
         if not W.any():
             eta[:] = b
             return eta
-        rows = self._rows if self._rows is not None else self._make_rows()
+        rows = self.table
 
         def one(i, start, stop):
             _kernels.linear_map(rows, start, stop, W, b, eta[start:stop])
@@ -310,8 +311,7 @@ class LinearObjective:
             ``[(u.T @ X).ravel(), u.sum(axis=0)]``, not divided; zero for an intercept that
             is not fitted. One reading of X.
         """
-        grads = self._prepared()
-        rows = self._rows if self._rows is not None else self._make_rows()
+        grads, rows = self._prepared(), self.table
         u = np.ascontiguousarray(u)
 
         def one(i, start, stop):
@@ -381,11 +381,9 @@ class LinearObjective:
         dict
             ``(j, l)``, ``j <= l``, to an array of shape (n_features + 1, n_features + 1);
             only ``j == l`` where outputs do not depend on each other. Costs
-            :math:`O(n_{sample} d^2)` for each; X is read in blocks and not copied.
+            :math:`O(n_{sample} d^2)` for each; X is not copied.
         """
-        return _moments.second_moments(
-            self, eta, rows, max(self._block() // 4, 128), shift, inv_scale, bend
-        )
+        return _moments.second_moments(self, eta, rows, shift, inv_scale, bend)
 
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.

@@ -5,11 +5,10 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from .. import _kernels
 from .._kernels._reference import weigh
-from ._threads import in_turn
+from ._threads import added, in_turn
 
 __all__ = [
     "Moments",
@@ -18,7 +17,6 @@ __all__ = [
     "gradient_difference",
     "moments_in_parts",
     "second_derivative",
-    "second_factor",
     "second_moments",
 ]
 
@@ -26,7 +24,7 @@ _MOST_PARTS = 4  # of the rows of a Hessian
 _ROOM = 2**22  # bytes that their sums may always take
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
-_DENSE = 0.2  # share of stored entries from which a dense product is faster
+_SLICE = 8192  # rows whose second derivatives are taken at a time
 
 
 @dataclass
@@ -169,105 +167,42 @@ def bend_of(loss, y, eta):
     return h
 
 
-def second_factor(X, shift=None, inv_scale=None, once=False):
-    r"""Return a function of weights that gives second moments of these rows.
-
-    .. math:: \sum_i h_i z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-        A block of rows; a copy of it is made, dense where it is not very sparse.
-    shift, inv_scale : ndarray of shape (n_features,), default=None
-        :math:`m` and :math:`1 / \sigma`.
-    once : bool, default=False
-        Whether what is returned will be called once only, and may use up its rows.
-
-    Returns
-    -------
-    callable
-        From weights of shape (n_rows,), none or all of them below zero, to an array of shape
-        (n_features + 1, n_features + 1).
-
-    Notes
-    -----
-    Sparse rows are not centred entry by entry: the shift is subtracted from the sums, which
-    costs digits where a mean is far above its spread. Who needs them all must not ask here.
-    """
-    n, d = X.shape
-    inv_scale = np.ones(d) if inv_scale is None else inv_scale
-    if not sp.issparse(X) or X.nnz > _DENSE * n * d:
-        z = np.empty((n, d + 1))
-        X = X.toarray() if sp.issparse(X) else X
-        np.subtract(X, 0.0 if shift is None else shift, out=z[:, :d])
-        z[:, :d] *= inv_scale
-        z[:, d] = 1.0
-
-        def of_dense(h):
-            # A product with itself is half the work, and weights are of one sign.
-            half = np.multiply(z, np.sqrt(np.abs(h))[:, None], out=z if once else None)
-            product = half.T @ half
-            return -product if h.size and h.min() < 0.0 else product
-
-        return of_dense
-
-    X = X.astype(np.float64)
-    X.data *= inv_scale[X.indices]
-    m = np.zeros(d) if shift is None else shift * inv_scale
-    rows = np.repeat(np.arange(n), np.diff(X.indptr))
-
-    def of_sparse(h):
-        bent = X.copy()
-        bent.data *= h[rows]
-        out = np.empty((d + 1, d + 1))
-        first, total = np.asarray(bent.sum(axis=0)).ravel(), h.sum()
-        out[:d, :d] = (X.T @ bent).toarray()
-        out[:d, :d] += np.outer(m, total * m - first) - np.outer(first, m)
-        out[:d, d] = out[d, :d] = first - total * m
-        out[d, d] = total
-        return out
-
-    return of_sparse
-
-
-def second_moments(objective, eta, rows, block, shift=None, inv_scale=None, bend=None):
-    """Return what `LinearObjective.hessian` describes, from blocks of ``block`` rows.
+def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
+    """Return what `LinearObjective.hessian` describes.
 
     Ranges of rows go to threads, each of which adds up sums of its own; how many there are
     depends on the shape of the data alone.
     """
-    X, y, s, loss = objective.X, objective.y, objective.s, objective.loss
+    y, s, loss = objective.y, objective.s, objective.loss
     d, k = objective.n_features, objective.n_outputs
+    rows = np.ascontiguousarray(rows, dtype=np.intp)
     joint = k > 1 and loss.joint
     pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
-    every = len(rows) == objective.n_rows
     size = len(pairs) * (d + 1) ** 2
     parts = _MOST_PARTS if 8 * _MOST_PARTS * size <= max(_ROOM, objective.n_stored // 4) else 1
     parts = max(1, min(parts, len(rows) // (4 * (d + 1))))
 
     def one(_, first, last):
-        out = {pair: np.zeros((d + 1, d + 1)) for pair in pairs}
-        for start in range(first, last, block):
-            at = slice(start, min(start + block, last))
-            some = at if every else rows[at]  # a slice is a view, a list of rows a copy
-            z = second_factor(X[some], shift, inv_scale, once=len(pairs) == 1)
-            weights, q = s[some], eta[some]
+        out = np.zeros((len(pairs), d + 1, d + 1))
+        for start in range(first, last, _SLICE):
+            some = rows[start : min(start + _SLICE, last)]
+            q = eta[some]
             flat = q[:, 0] if k == 1 and y.ndim == 1 else q
             with np.errstate(over="ignore", invalid="ignore"):
                 h = bend_of(loss, y[some], flat) if bend is None else bend[some]
                 h = h.reshape(q.shape)
-                p = loss.proba(q, np) if joint else None
-            for j, i in pairs:
-                bent = h[:, j] if i == j else -p[:, j] * p[:, i]
-                out[j, i] += z(weigh(weights, bent))
+                if joint:
+                    p = loss.proba(q, np)
+                    each = (h[:, j] if i == j else -p[:, j] * p[:, i] for j, i in pairs)
+                    h = np.stack(list(each), axis=1)
+            _kernels.gram_block(objective.table, some, weigh(s[some], h), shift, inv_scale, out)
         return out
 
     edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
-    found = in_turn(one, list(itertools.pairwise(edges)), objective.n_threads)
-    for more in found[1:]:
-        for pair in pairs:
-            found[0][pair] += more[pair]
-    return found[0]
+    found = added(in_turn(one, list(itertools.pairwise(edges)), objective.n_threads))
+    for matrix in found:
+        matrix += np.triu(matrix, 1).T
+    return dict(zip(pairs, found, strict=True))
 
 
 def gradient_difference(objective, theta, v):

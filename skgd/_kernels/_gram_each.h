@@ -1,0 +1,180 @@
+/* Included once per layout by _gram.h. */
+
+/* Writes a row into column r of the panels, each of which holds size rows. */
+INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, idx_t size,
+                         double *panels)
+{
+    const idx_t d = rows->d;
+    const double *shift = a->shift, *inv_scale = a->inv_scale;
+#define AT(c) panels[(c) / PANEL * size * PANEL + r * PANEL + (c) % PANEL]
+#if SPARSE
+    const idx_t start = ((const INDEX *)rows->indptr)[i];
+    const idx_t stop = ((const INDEX *)rows->indptr)[i + 1];
+    const REAL *x = (const REAL *)rows->data;
+    const INDEX *col = (const INDEX *)rows->indices;
+    for (idx_t c = 0; c < d; c++)
+        AT(c) = shift ? -shift[c] * (inv_scale ? inv_scale[c] : 1.0) : 0.0;
+    for (idx_t p = start; p < stop; p++)
+        AT(col[p]) += (double)x[p] * (inv_scale ? inv_scale[col[p]] : 1.0);
+#else
+    const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
+    idx_t c = 0;
+    for (; c + PANEL <= d; c += PANEL) {
+        double *RESTRICT to = panels + c * size + r * PANEL;
+        if (shift && inv_scale)
+            SIMD for (int q = 0; q < PANEL; q++)
+                to[q] = ((double)x[c + q] - shift[c + q]) * inv_scale[c + q];
+        else
+            for (int q = 0; q < PANEL; q++)
+                to[q] = ((double)x[c + q] - (shift ? shift[c + q] : 0.0))
+                        * (inv_scale ? inv_scale[c + q] : 1.0);
+    }
+    for (; c < d; c++)
+        AT(c) = ((double)x[c] - (shift ? shift[c] : 0.0)) * (inv_scale ? inv_scale[c] : 1.0);
+#endif
+    AT(d) = 1.0;
+#undef AT
+}
+
+#if VECTORS
+
+#define LANES (PANEL / WIDTH)
+typedef double T(lanes) __attribute__((vector_size(8 * WIDTH)));
+
+/* tile (WIDTH rows of width) += the products of WIDTH columns of left and the panel right. */
+INLINE void T(tile)(const double *RESTRICT left, const double *RESTRICT right, idx_t n,
+                    double *RESTRICT tile, idx_t width)
+{
+    T(lanes) sums[WIDTH][LANES], with[LANES];
+    for (int i = 0; i < WIDTH; i++) memcpy(sums[i], tile + i * width, sizeof(with));
+    for (idx_t r = 0; r < n; r++) {
+        memcpy(with, right + r * PANEL, sizeof(with));
+        for (int i = 0; i < WIDTH; i++)
+            for (int v = 0; v < LANES; v++) sums[i][v] += left[r * PANEL + i] * with[v];
+    }
+    for (int i = 0; i < WIDTH; i++) memcpy(tile + i * width, sums[i], sizeof(with));
+}
+#define TILE_ROWS WIDTH
+#undef LANES
+
+#else
+
+INLINE void T(tile)(const double *left, const double *right, idx_t n, double *tile, idx_t width)
+{
+    for (idx_t r = 0; r < n; r++)
+        for (int q = 0; q < PANEL; q++) tile[q] += left[r * PANEL] * right[r * PANEL + q];
+    (void)width;
+}
+#define TILE_ROWS 1
+
+#endif
+
+/* Every row written out, block by block, and the products of panels added up. */
+static int T(gram_dense)(const rows_t *rows, const gram_t *a)
+{
+    const idx_t D = rows->d + 1, n_panels = (D + PANEL - 1) / PANEL, width = n_panels * PANEL;
+    idx_t size = GRAM_BYTES / (width * (idx_t)sizeof(double));
+    size = size < 8 ? 8 : (size > GRAM_ROWS ? GRAM_ROWS : size);
+    /* The last panel is filled up with zeros, which stay. */
+    double *z = calloc((size_t)(2 * size + a->n_sets * width) * (size_t)width, sizeof(double));
+    if (z == NULL) return -1;
+    double *bent = z + size * width, *sums = bent + size * width;
+    for (idx_t first = 0; first < a->m; first += size) {
+        const idx_t n = first + size < a->m ? size : a->m - first;
+        for (idx_t r = 0; r < n; r++) T(write_out)(rows, a, a->order[first + r], r, size, z);
+        for (idx_t t = 0; t < a->n_sets; t++) {
+            double *out = sums + t * width * width;
+            for (idx_t p = 0; p < n_panels; p++)
+                for (idx_t r = 0; r < n; r++) {
+                    const double h = a->h[(first + r) * a->n_sets + t];
+                    const double *RESTRICT from = z + (p * size + r) * PANEL;
+                    double *RESTRICT to = bent + (p * size + r) * PANEL;
+                    SIMD for (int q = 0; q < PANEL; q++) to[q] = h * from[q];
+                }
+            for (idx_t p = 0; p < n_panels; p++)
+                for (idx_t q = p; q < n_panels; q++)
+                    for (int i = 0; i < PANEL; i += TILE_ROWS)
+                        T(tile)(bent + p * size * PANEL + i, z + q * size * PANEL, n,
+                                out + (p * PANEL + i) * width + q * PANEL, width);
+        }
+    }
+    for (idx_t t = 0; t < a->n_sets; t++)
+        for (idx_t i = 0; i < D; i++)
+            for (idx_t j = i; j < D; j++)
+                a->out[(t * D + i) * D + j] += sums[(t * width + i) * width + j];
+    free(z);
+    return 0;
+}
+#undef TILE_ROWS
+
+#if SPARSE
+
+/* Products of stored entries alone; the shift is taken off the sums. */
+static int T(gram_stored)(const rows_t *rows, const gram_t *a)
+{
+    const idx_t d = rows->d, D = d + 1;
+    const INDEX *indptr = (const INDEX *)rows->indptr, *indices = (const INDEX *)rows->indices;
+    idx_t longest = 0;
+    for (idx_t r = 0; r < a->m; r++) {
+        const idx_t length = indptr[a->order[r] + 1] - indptr[a->order[r]];
+        longest = length > longest ? length : longest;
+    }
+    double *x = malloc(((size_t)longest + (size_t)(a->n_sets * D)) * sizeof(double));
+    if (x == NULL) return -1;
+    double *sums = x + longest; /* of x and of 1, as the last column has them, by set */
+    memset(sums, 0, (size_t)(a->n_sets * D) * sizeof(double));
+    for (idx_t r = 0; r < a->m; r++) {
+        const idx_t start = indptr[a->order[r]], length = indptr[a->order[r] + 1] - start;
+        const INDEX *RESTRICT col = indices + start;
+        int sorted = 1;
+        for (idx_t p = 0; p < length; p++) {
+            x[p] = (double)((const REAL *)rows->data)[start + p]
+                   * (a->inv_scale ? a->inv_scale[col[p]] : 1.0);
+            sorted &= p == 0 || col[p] > col[p - 1];
+        }
+        for (idx_t t = 0; t < a->n_sets; t++) {
+            const double h = a->h[r * a->n_sets + t];
+            double *out = a->out + t * D * D, *of = sums + t * D;
+            of[d] += h;
+            for (idx_t p = 0; p < length; p++) {
+                const double hx = h * x[p];
+                double *RESTRICT line = out + (idx_t)col[p] * D;
+                of[col[p]] += hx;
+                if (sorted) {
+                    for (idx_t q = p; q < length; q++) line[col[q]] += hx * x[q];
+                } else {
+                    /* Also where a column is stored twice: all pairs, each in the upper half. */
+                    for (idx_t q = 0; q < length; q++)
+                        if (col[q] >= col[p]) line[col[q]] += hx * x[q];
+                }
+            }
+        }
+    }
+    for (idx_t t = 0; t < a->n_sets; t++) {
+        double *out = a->out + t * D * D, *of = sums + t * D;
+        const double total = of[d];
+        for (idx_t i = 0; i < d; i++) {
+            const double m = a->shift ? a->shift[i] * (a->inv_scale ? a->inv_scale[i] : 1.0) : 0.0;
+            out[i * D + d] += of[i] - total * m;
+            for (idx_t j = i; a->shift && j < d; j++) {
+                const double o = a->shift[j] * (a->inv_scale ? a->inv_scale[j] : 1.0);
+                out[i * D + j] += m * (total * o - of[j]) - of[i] * o;
+            }
+        }
+        out[d * D + d] += total;
+    }
+    free(x);
+    return 0;
+}
+
+#endif
+
+static int T(gram)(const rows_t *rows, const gram_t *a)
+{
+#if SPARSE
+    const idx_t nnz = ((const INDEX *)rows->indptr)[rows->n_rows];
+    if ((double)nnz <= WRITTEN_OUT * (double)rows->n_rows * (double)rows->d)
+        return T(gram_stored)(rows, a);
+#endif
+    return T(gram_dense)(rows, a);
+}
