@@ -197,7 +197,7 @@ class Certificate:
         off = v - l2 * W
         free = np.sign(off) * np.maximum(np.abs(off) - l1, 0.0)
         off = np.where(W != 0, off - l1 * np.sign(W), free)
-        total = objective.slopes(eta)[1].sum(axis=0)
+        total = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[2]
         bend = curvature(eta, 0.0, objective, total)[:, None] / objective.mass + l2
         gain = 0.5 * float((off**2 / np.maximum(bend, 1e-300)).sum())
         return gain <= _NEAR * max(self.tol, _LEAST) * (self.null_value - value)
@@ -324,9 +324,9 @@ class Certificate:
         """Take a gap at a point into ``bound``; return ``v``, size of rounding and slopes."""
         objective = self.problem.objective
         softmax = isinstance(objective.loss, Softmax)
-        equal = None
+        equal = size = None
         if pull is None and not (softmax or self.problem.has_l1) and objective.loss.smooth:
-            pull, equal = self._at_equality(eta)
+            pull, equal, size = self._at_equality(eta)
         if pull is None:
             pull = self._balanced(eta, softmax)  # s u, which adds up to zero
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
@@ -337,31 +337,33 @@ class Certificate:
         else:
             gap, along = self._gap(W, eta, v, pull, softmax)
         # Margins and v are sums of terms that may be larger than what they add up to.
-        along += float(np.abs(pull).sum(axis=0) @ np.abs(W).sum(axis=1))
+        size = np.abs(pull).sum(axis=0) if size is None else size
+        along += float(size @ np.abs(W).sum(axis=1))
         slack = 8.0 * _EPS * (abs(value) + along / objective.mass)
         if np.isfinite(gap):
             self.bound = max(self.bound, value - gap - slack)
         return v, slack, pull
 
     def _at_equality(self, eta):
-        """Return weighted slopes that add up to zero, and the loss part of their gap.
+        """Return weighted slopes that add up to zero, the loss part of their gap, and sizes.
 
         Slopes of the loss at ``eta + shift`` make Fenchel's inequality an equality there, so
         ``loss + conjugate - u * eta`` is ``loss(eta) - loss(eta + shift) + u * shift`` and no
         conjugate is needed. Where a slope has lost a share, convexity between it and zero,
-        whose conjugate is at most zero, adds that share of the loss. None for both where the
+        whose conjugate is at most zero, adds that share of the loss. None for all where the
         share is too large for this to be a good bound.
         """
         objective = self.problem.objective
         if not objective.fit_intercept:
-            return objective.slopes(eta)[1], 0.0
+            _, pull, _, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
+            return pull, 0.0, size
         enough = max(_EVEN, 1e-3 * self.tol)
-        pull, shift, value, fall = at_best_shift(eta, objective, enough)
-        along = float(shift @ pull.sum(axis=0))
-        lost = evened(pull)
+        pull, shift, value, fall, total, size = at_best_shift(eta, objective, enough)
+        along = float(shift @ total)
+        lost = evened(pull, total, size)
         if not lost <= 100.0 * enough:
-            return None, None
-        return pull, (max(fall + along, 0.0) + lost * value) / objective.mass
+            return None, None, None
+        return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size
 
     def _gap(self, W, eta, v, pull, softmax):
         """Return the gap by the formulas of the conjugates, and the size of its terms."""

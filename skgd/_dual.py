@@ -9,20 +9,23 @@ _NEWTON, _BISECTIONS = 12, 45
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
 
 
-def evened(pull):
+def evened(pull, total=None, size=None):
     """Take what slopes add up to from the heavier side, in place.
 
     Parameters
     ----------
     pull : ndarray of shape (n_rows, n_outputs)
         Weighted slopes; intervals that hold zero allow smaller ones.
+    total, size : ndarray of shape (n_outputs,), default=None
+        Their sums and those of their absolute values, where they are known.
 
     Returns
     -------
     float
         The largest share that any of them has lost.
     """
-    total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
+    if total is None:
+        total, size = pull.sum(axis=0), np.abs(pull).sum(axis=0)
     up, down = 0.5 * (size + total), 0.5 * (size - total)
     even = np.maximum(np.minimum(up, down), 0.0)
     keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
@@ -46,7 +49,8 @@ def curvature(eta, shift, objective, total):
         return objective.curvatures(eta + shift).sum(axis=0)
     # A difference of compiled slopes: formulas in NumPy would cost several times as much.
     little = 1e-4 * objective.loss.unit(objective.y, objective.s)
-    return (objective.slopes(eta + (shift + little))[1].sum(axis=0) - total) / little
+    ahead = np.zeros(eta.shape[1]) + shift + little
+    return (objective.shifted_slopes(eta, ahead)[2] - total) / little
 
 
 def at_best_shift(eta, objective, balanced=_BALANCED):
@@ -69,19 +73,20 @@ def at_best_shift(eta, objective, balanced=_BALANCED):
         What the intercepts gain.
     value, fall : float
         Sum of the weighted losses at ``eta``, and by how much it falls from there.
+    total, size : ndarray of shape (n_outputs,)
+        Sums of ``pull`` and of its absolute values.
     """
     k = eta.shape[1]
     shift, low, high = np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf)
     first = best = bend = None
     off = last = np.inf
     for trial in range(_NEWTON):
-        value, pull = objective.slopes(eta + shift if trial else eta)
-        total = pull.sum(axis=0)
+        value, pull, total, size = objective.shifted_slopes(eta, shift)
         if trial == 0:
-            first, size = value, np.maximum(np.abs(pull).sum(axis=0), 1e-300)
-        ratio = float(np.max(np.abs(total) / size))
+            first, at_first = value, np.maximum(size, 1e-300)
+        ratio = float(np.max(np.abs(total) / at_first))
         if best is None or ratio < off:
-            best, off = (pull, shift, first, first - value), ratio
+            best, off = (pull, shift, first, first - value, total, size), ratio
         if not off > balanced:
             break
         low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
@@ -104,7 +109,7 @@ def between_kinks(eta, objective):
     unit = objective.loss.unit(objective.y, objective.s)
     low, high, shift = np.full(k, -np.inf), np.full(k, np.inf), np.zeros(k)
     for trial in range(_BISECTIONS):
-        total = objective.slopes(eta + shift)[1].sum(axis=0)
+        total = objective.shifted_slopes(eta, shift)[2]
         low, high = np.where(total <= 0, shift, low), np.where(total >= 0, shift, high)
         known = np.isfinite(low) & np.isfinite(high)
         reach = 1e-3 * unit * 2.0**trial
@@ -113,8 +118,10 @@ def between_kinks(eta, objective):
         if known.all() and (high - low <= 1e-13 * unit).all():
             break
     low, high = np.where(np.isfinite(low), low, high), np.where(np.isfinite(high), high, low)
-    below, above = (objective.slopes(eta + end)[1] for end in (low, high))
-    down, up = -below.sum(axis=0), above.sum(axis=0)
+    (_, below, down, _), (_, above, up, _) = (
+        objective.shifted_slopes(eta, end) for end in (low, high)
+    )
+    down = -down
     total = down + up
     share = np.divide(up, total, out=np.ones_like(up), where=(up >= 0) & (down > 0))
     share = np.clip(share, 0.0, 1.0)

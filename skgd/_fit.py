@@ -136,7 +136,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     else:
         theta = null
     zeros = objective.from_user(objective.zeros())
-    zero_value = problem.value(zeros, objective.slopes(objective.linear(zeros))[0])
+    zero_value = problem.value(zeros)
 
     state = plan.solver.init(problem, theta, rng)
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)
@@ -156,7 +156,7 @@ def _references(problem, null, solver, state, tol):
     value, violation, gap = state.value, state.violation, has_gap(problem)
     # A solver may begin elsewhere than where it was told.
     if not (np.array_equal(state.point, null) and np.isfinite(violation)):
-        value = problem.value(null, problem.objective.slopes(problem.objective.linear(null))[0])
+        value = problem.value(null)
         # Beside a certificate the violation says no more than when to ask for it.
         violation = _null_violation(problem.sample(_FEW) if gap else problem, null)
     if not gap:

@@ -103,10 +103,7 @@ def class_targets(y, loss, classes=None):
         check_classification_targets(y)  # whole numbers are labels without a look at each
     if classes is None:
         classes = _labels(y)
-        if len(classes) == 2:
-            codes = (y == classes[1]).astype(np.intp)
-        else:
-            codes = np.searchsorted(classes, y)
+        codes = y == classes[1] if len(classes) == 2 else np.searchsorted(classes, y)
     else:
         unseen = np.setdiff1d(y, classes)
         if len(unseen):
@@ -122,15 +119,18 @@ def class_targets(y, loss, classes=None):
         )
     codes = codes.reshape(-1)
     if len(classes) == 2:
-        return Targets(np.where(codes == 1, 1.0, -1.0), loss, 1, classes, codes)
+        signs = np.where(codes, 1.0, -1.0)
+        return Targets(signs, loss, 1, classes, codes.astype(np.intp, copy=False))
     return Targets(codes.astype(np.float64), loss.multiclass(), len(classes), classes, codes)
 
 
 def _labels(y):
     """Return what ``np.unique`` does; whole numbers close together are counted."""
     if y.dtype.kind in "iu" and y.size:
-        low = y.min()
-        if int(y.max()) - int(low) < _CLOSE:
+        low, high = y.min(), y.max()
+        if int(high) - int(low) == 1:
+            return np.array([low, high], dtype=y.dtype)
+        if int(high) - int(low) < _CLOSE:
             # Differences may not fit into the type of the labels, unless it wraps around.
             with np.errstate(over="ignore"):
                 above = (y.astype(np.uint64) - low.astype(np.uint64)).astype(np.intp)

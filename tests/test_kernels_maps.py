@@ -100,9 +100,11 @@ def test_losses_and_slopes_at_predictors_are_those_of_the_classes(name, k):
     eta[0] = 1e308  # of weight zero: adds exactly nothing, whatever its loss
     for part in (slice(0, N), slice(10, 43)):
         q, s, y = eta[part], rows.s[part], rows.y[part]
-        u = np.full(q.shape, np.nan)
+        u, shift = np.full(q.shape, np.nan), rng.uniform(-1, 1, k)
         pointwise = loss.pointwise()
-        total = _kernels.losses_at(rows, part.start, part.stop, q, pointwise, u)
+        begin = q - shift
+        q = begin + shift
+        total, *sums = _kernels.losses_at(rows, part.start, part.stop, begin, shift, pointwise, u)
         flat = q[:, 0] if k == 1 else q
         with np.errstate(over="ignore", invalid="ignore"):
             value = _reference.weigh(s, loss.value(y, flat, np)).sum()
@@ -110,6 +112,13 @@ def test_losses_and_slopes_at_predictors_are_those_of_the_classes(name, k):
         assert_allclose(total, value, rtol=1e-11)
         assert_allclose(u, slope, rtol=1e-11, atol=1e-13)
         assert_array_equal(u[s == 0], 0.0)
+        assert_allclose(sums, (u.sum(axis=0), np.abs(u).sum(axis=0)), rtol=1e-11, atol=1e-12)
+        # Without predictors the shift is all there is, and slopes need not be kept.
+        ends = rows, part.start, part.stop
+        alone = _kernels.losses_at(*ends, None, shift, pointwise, None)
+        zeros = _kernels.losses_at(*ends, np.zeros_like(q), shift, pointwise, u)
+        for one, other in zip(alone, zeros, strict=True):
+            assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -125,7 +134,8 @@ def test_losses_along_a_line_are_those_at_its_points(name, k):
         eta, u = np.full((2, *given[0].shape), np.nan)
         found = _kernels.losses_along(rows, part.start, part.stop, *given, t, pointwise, eta, u)
         there, slopes = given[0] + t * given[1], np.empty_like(u)
-        value = _kernels.losses_at(rows, part.start, part.stop, there, pointwise, slopes)
+        zero = np.zeros(k)
+        value, *_ = _kernels.losses_at(rows, part.start, part.stop, there, zero, pointwise, slopes)
         assert_allclose(eta, there, rtol=1e-15, atol=1e-15)
         assert_allclose(u, slopes, rtol=1e-12, atol=1e-14)
         assert_allclose(found, (value, np.vdot(slopes, given[1])), rtol=1e-11, atol=1e-13)

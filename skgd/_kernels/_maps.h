@@ -22,12 +22,54 @@ static void adjoint_map_run(const rows_t *rows, idx_t start, idx_t stop, idx_t k
     DISPATCH(adjoint_map, rows, rows, start, stop, k, u, grad);
 }
 
-/* Weighted losses of rows start .. stop at eta, summed, and weighted slopes into u; all arrays
-   hold these rows only. With moved, first eta = from + t * moved, and the sum of the weighted
-   slopes times moved goes into along. Returns 0, or -1 where memory ran out. */
+/* Weighted losses of rows start .. stop at eta + shift, summed. eta (n, k) may be NULL, which is
+   zero, and so may u, which takes the weighted slopes; total and size (k,) are the sums of these
+   and of their absolute values. Returns 0, or -1 where memory ran out. */
+static int shifted_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t stop, idx_t k,
+                       const double *eta, const double *shift, double *u, double *value,
+                       double *total, double *size)
+{
+    const idx_t per_row = loss->joint ? 1 : k;
+    double *y = malloc(MAPS_ROWS * (4 * (size_t)k + 1) * sizeof(double));
+    idx_t ids[MAPS_ROWS];
+    if (y == NULL) return -1;
+    double *at = y + MAPS_ROWS * k, *each = at + MAPS_ROWS * k, *s = each + MAPS_ROWS * k;
+    double *own = s + MAPS_ROWS;
+    *value = 0.0;
+    for (idx_t j = 0; j < k; j++) total[j] = size[j] = 0.0;
+    for (idx_t first = start; first < stop; first += MAPS_ROWS) {
+        const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
+        const idx_t from = (first - start) * k;
+        double *slope = u ? u + from : own, part = 0.0;
+        for (idx_t r = 0; r < n; r++) ids[r] = first + r;
+        take_targets(rows, ids, n, k, loss->joint, y, s);
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++)
+                at[r * k + j] = (eta ? eta[from + r * k + j] : 0.0) + shift[j];
+        loss->block(n, k, y, at, loss->par, each, slope);
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], each[r * per_row + j]);
+        *value += part;
+        for (idx_t j = 0; j < k; j++) {
+            double sum = 0.0, sizes = 0.0;
+            for (idx_t r = 0; r < n; r++) {
+                const double g = weigh(s[r], slope[r * k + j]);
+                slope[r * k + j] = g;
+                sum += g;
+                sizes += fabs(g);
+            }
+            total[j] += sum;
+            size[j] += sizes;
+        }
+    }
+    free(y);
+    return 0;
+}
+
+/* The same at eta = begin + t * moved, which is set; along is the sum of the slopes times moved. */
 static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t stop, idx_t k,
-                      double *eta, double *total, double *u, const double *from,
-                      const double *moved, double t, double *along)
+                      const double *begin, const double *moved, double t, double *eta, double *u,
+                      double *total, double *along)
 {
     const idx_t per_row = loss->joint ? 1 : k;
     double *y = malloc(MAPS_ROWS * (2 * (size_t)k + 1) * sizeof(double));
@@ -39,22 +81,18 @@ static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t
     for (idx_t first = start; first < stop; first += MAPS_ROWS) {
         const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
         const idx_t at = (first - start) * k;
-        double *slope = u + at, part = 0.0;
+        double *slope = u + at, part = 0.0, rise = 0.0;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         take_targets(rows, ids, n, k, loss->joint, y, s);
-        if (moved)
-            SIMD for (idx_t c = at; c < at + n * k; c++) eta[c] = from[c] + t * moved[c];
+        SIMD for (idx_t c = at; c < at + n * k; c++) eta[c] = begin[c] + t * moved[c];
         loss->block(n, k, y, eta + at, loss->par, value, slope);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], value[r * per_row + j]);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
         *total += part;
-        if (moved) {
-            double rise = 0.0;
-            SIMD_SUM(rise) for (idx_t c = 0; c < n * k; c++) rise += slope[c] * moved[at + c];
-            *along += rise;
-        }
+        SIMD_SUM(rise) for (idx_t c = 0; c < n * k; c++) rise += slope[c] * moved[at + c];
+        *along += rise;
     }
     free(y);
     return 0;

@@ -6,6 +6,8 @@ For solvers that search along a line: with the predictors of point and direction
 along the line costs no reading of X.
 """
 
+import numpy as np
+
 from ._pointwise cimport Pointwise, idx_t, loss_t
 from ._view cimport View, check_length, rows_t
 
@@ -17,10 +19,13 @@ cdef extern from "_maps.h" nogil:
     void adjoint_map_run(
         const rows_t*, idx_t start, idx_t stop, idx_t k, const double* u, double* grad
     )
+    int shifted_run(
+        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, const double* eta,
+        const double* shift, double* u, double* value, double* total, double* size
+    )
     int losses_run(
-        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, double* eta,
-        double* total, double* u, const double* begin, const double* moved, double t,
-        double* along
+        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, const double* begin,
+        const double* moved, double t, double* eta, double* u, double* total, double* along
     )
 
 
@@ -105,35 +110,10 @@ def adjoint_map(rows, Py_ssize_t start, Py_ssize_t stop, const double[:, ::1] u,
         adjoint_map_run(&view.c, start, stop, k, &u[0, 0], &grad[0])
 
 
-cdef tuple losses(
-    rows, idx_t start, idx_t stop, idx_t k, list shapes, Pointwise pointwise, double* eta,
-    double* u, const double* begin, const double* moved, double t,
-):
-    cdef View view = View(rows)
-    cdef double value = 0.0, along = 0.0
-    cdef int status
-    check_range(view, start, stop)
-    view.check_targets(k, pointwise)
-    for name, height, width in shapes:
-        check_length(name, height, stop - start)
-        check_length(f"a row of {name}", width, k)
-    if k == 0 or start == stop:
-        return 0.0, 0.0
-    with nogil:
-        status = losses_run(
-            &view.c, &pointwise.c, start, stop, k, eta, &value, u, begin, moved, t, &along
-        )
-    if status:
-        raise MemoryError()
-    return value, along
-
-
-cdef inline const double* place(const double[:, ::1] a) noexcept:
-    return &a[0, 0] if a.shape[0] and a.shape[1] else NULL
-
-
-cdef inline tuple shape_of(str name, const double[:, ::1] a):
-    return name, a.shape[0], a.shape[1]
+cdef int check_table(str name, const double[:, ::1] a, idx_t n, idx_t k) except -1:
+    check_length(name, a.shape[0], n)
+    check_length(f"a row of {name}", a.shape[1], k)
+    return 0
 
 
 def losses_at(
@@ -141,10 +121,11 @@ def losses_at(
     Py_ssize_t start,
     Py_ssize_t stop,
     const double[:, ::1] eta,
+    const double[::1] shift,
     Pointwise pointwise not None,
     double[:, ::1] u,
 ):
-    """Sum of the weighted losses of a range of rows; their weighted slopes go into ``u``.
+    """Losses of a range of rows at ``eta + shift``; their weighted slopes go into ``u``.
 
     Parameters
     ----------
@@ -152,27 +133,48 @@ def losses_at(
         Their targets and weights are read, X is not.
     start, stop : int
         Range of rows, ``0 <= start <= stop <= n_rows``.
-    eta : array of shape (stop - start, n_outputs), float64
-        Linear predictors.
+    eta : array of shape (stop - start, n_outputs), float64, or None
+        Linear predictors; None is zero.
+    shift : array of shape (n_outputs,), float64
+        Added to each of them.
     pointwise : Pointwise
         The loss.
-    u : array of shape (stop - start, n_outputs), float64
+    u : array of shape (stop - start, n_outputs), float64, or None
         Set to ``s_i`` times the slope; exactly 0 where ``s_i`` is.
 
     Returns
     -------
-    float
+    value : float
         Sum of ``s_i * loss_i``.
+    total, size : ndarray of shape (n_outputs,)
+        Sums of the weighted slopes and of their absolute values.
 
     Raises
     ------
     ValueError
         If shapes disagree.
     """
-    return losses(
-        rows, start, stop, eta.shape[1], [shape_of("eta", eta), shape_of("u", u)], pointwise,
-        <double*>place(eta), <double*>place(u), NULL, NULL, 0.0,  # eta is only read
-    )[0]
+    cdef View view = View(rows)
+    cdef idx_t k = shift.shape[0]
+    cdef double value = 0.0
+    cdef double[:, ::1] sums = np.zeros((2, k))
+    cdef int status = 0
+    check_range(view, start, stop)
+    view.check_targets(k, pointwise)
+    if eta is not None:
+        check_table("eta", eta, stop - start, k)
+    if u is not None:
+        check_table("u", u, stop - start, k)
+    if k > 0 and start < stop:
+        with nogil:
+            status = shifted_run(
+                &view.c, &pointwise.c, start, stop, k, NULL if eta is None else &eta[0, 0],
+                &shift[0], NULL if u is None else &u[0, 0], &value, &sums[0, 0], &sums[1, 0]
+            )
+    if status:
+        raise MemoryError()
+    total, size = np.asarray(sums)
+    return value, total, size
 
 
 def losses_along(
@@ -213,11 +215,21 @@ def losses_along(
     ValueError
         If shapes disagree.
     """
-    shapes = [
-        shape_of("begin", begin), shape_of("moved", moved), shape_of("eta", eta),
-        shape_of("u", u),
-    ]
-    return losses(
-        rows, start, stop, eta.shape[1], shapes, pointwise, <double*>place(eta),
-        <double*>place(u), place(begin), place(moved), t,
-    )
+    cdef View view = View(rows)
+    cdef idx_t k = eta.shape[1]
+    cdef double value = 0.0, along = 0.0
+    cdef int status
+    check_range(view, start, stop)
+    view.check_targets(k, pointwise)
+    for name, array in (("begin", begin), ("moved", moved), ("eta", eta), ("u", u)):
+        check_table(name, array, stop - start, k)
+    if k == 0 or start == stop:
+        return 0.0, 0.0
+    with nogil:
+        status = losses_run(
+            &view.c, &pointwise.c, start, stop, k, &begin[0, 0], &moved[0, 0], t, &eta[0, 0],
+            &u[0, 0], &value, &along
+        )
+    if status:
+        raise MemoryError()
+    return value, along

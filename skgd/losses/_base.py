@@ -353,4 +353,4 @@ class MarginLoss(Loss):
     @staticmethod
     def _positive_share(y, s, xp):
         """Return the weight of the rows with y = +1, as a share of all."""
-        return float(xp.sum(xp.where(y > 0, s, xp.zeros_like(s)))) / float(xp.sum(s))
+        return float(xp.sum(xp.where(y > 0, s, xp.zeros(())))) / float(xp.sum(s))

@@ -165,7 +165,7 @@ class Newton(LBFGS):
                 break
             last = state.value
             state = self.step(part, state)
-        null = problem.value(theta, objective.slopes(objective.linear(theta))[0])
+        null = problem.value(theta)
         found = super().init(problem, state.theta, rng)
         return found if found.value < null else super().init(problem, theta, rng)
 
