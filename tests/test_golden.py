@@ -16,9 +16,10 @@ def test_every_case_has_a_trace_and_every_trace_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_the_trace_is_the_golden_one(name):
     # If the change is meant: python tests/make_golden.py. The tolerance is that of
-    # processors and of libraries, which round differently.
+    # processors and of libraries, which round differently: where columns are far from zero, a
+    # hundredth of what the optimum leaves open in coefficients.
     golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
     found = trace(*CASES[name])
     assert found.keys() == golden.keys()
     for key, numbers in golden.items():
-        assert_allclose(found[key], numbers, rtol=1e-6, atol=1e-10, err_msg=key)
+        assert_allclose(found[key], numbers, rtol=2e-5, atol=1e-9, err_msg=key)

@@ -22,6 +22,45 @@ static void adjoint_map_run(const rows_t *rows, idx_t start, idx_t stop, idx_t k
     DISPATCH(adjoint_map, rows, rows, start, stop, k, u, grad);
 }
 
+/* slope (n, k) is weighted in place; total and size (k,) gain its sums and absolute sums. */
+CLONES static void weigh_slopes(idx_t n, idx_t k, const double *RESTRICT s,
+                                double *RESTRICT slope, double *total, double *size)
+{
+    for (idx_t j = 0; j < k; j++) {
+        double sum = 0.0, sizes = 0.0;
+        if (k == 1) {
+            SIMD_SUM(sum, sizes) for (idx_t r = 0; r < n; r++) {
+                const double g = s[r] == 0.0 ? 0.0 : s[r] * slope[r];
+                slope[r] = g;
+                sum += g;
+                sizes += fabs(g);
+            }
+        } else {
+            for (idx_t r = 0; r < n; r++) {
+                const double g = weigh(s[r], slope[r * k + j]);
+                slope[r * k + j] = g;
+                sum += g;
+                sizes += fabs(g);
+            }
+        }
+        total[j] += sum;
+        size[j] += sizes;
+    }
+}
+
+/* The weighted sum of values (n, k). */
+CLONES static double weighted_sum(idx_t n, idx_t k, const double *RESTRICT s,
+                                  const double *RESTRICT value)
+{
+    double sum = 0.0;
+    if (k == 1)
+        SIMD_SUM(sum) for (idx_t r = 0; r < n; r++) sum += s[r] == 0.0 ? 0.0 : s[r] * value[r];
+    else
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) sum += weigh(s[r], value[r * k + j]);
+    return sum;
+}
+
 /* Weighted losses of rows start .. stop at eta + shift, summed. eta (n, k) may be NULL, which is
    zero, and so may u, which takes the weighted slopes; total and size (k,) are the sums of these
    and of their absolute values. Returns 0, or -1 where memory ran out. */
@@ -40,27 +79,17 @@ static int shifted_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_
     for (idx_t first = start; first < stop; first += MAPS_ROWS) {
         const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
         const idx_t from = (first - start) * k;
-        double *slope = u ? u + from : own, part = 0.0;
+        double *slope = u ? u + from : own;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         take_targets(rows, ids, n, k, loss->joint, y, s);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++)
-                at[r * k + j] = (eta ? eta[from + r * k + j] : 0.0) + shift[j];
+        if (k == 1 && eta) SIMD for (idx_t r = 0; r < n; r++) at[r] = eta[from + r] + shift[0];
+        else
+            for (idx_t r = 0; r < n; r++)
+                for (idx_t j = 0; j < k; j++)
+                    at[r * k + j] = (eta ? eta[from + r * k + j] : 0.0) + shift[j];
         loss->block(n, k, y, at, loss->par, each, slope);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], each[r * per_row + j]);
-        *value += part;
-        for (idx_t j = 0; j < k; j++) {
-            double sum = 0.0, sizes = 0.0;
-            for (idx_t r = 0; r < n; r++) {
-                const double g = weigh(s[r], slope[r * k + j]);
-                slope[r * k + j] = g;
-                sum += g;
-                sizes += fabs(g);
-            }
-            total[j] += sum;
-            size[j] += sizes;
-        }
+        *value += weighted_sum(n, per_row, s, each);
+        weigh_slopes(n, k, s, slope, total, size);
     }
     free(y);
     return 0;
@@ -81,16 +110,14 @@ static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t
     for (idx_t first = start; first < stop; first += MAPS_ROWS) {
         const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
         const idx_t at = (first - start) * k;
-        double *slope = u + at, part = 0.0, rise = 0.0;
+        double *slope = u + at, rise = 0.0;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         take_targets(rows, ids, n, k, loss->joint, y, s);
         SIMD for (idx_t c = at; c < at + n * k; c++) eta[c] = begin[c] + t * moved[c];
         loss->block(n, k, y, eta + at, loss->par, value, slope);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], value[r * per_row + j]);
+        *total += weighted_sum(n, per_row, s, value);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
-        *total += part;
         SIMD_SUM(rise) for (idx_t c = 0; c < n * k; c++) rise += slope[c] * moved[at + c];
         *along += rise;
     }
