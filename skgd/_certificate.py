@@ -138,7 +138,7 @@ class Certificate:
             gap = known
         return gap / (whole + gap) if whole + gap > 0.0 else np.nan
 
-    def optimality(self, theta, value, eta=None):
+    def optimality(self, theta, value, eta=None, below=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
 
         Parameters
@@ -149,6 +149,9 @@ class Certificate:
             F there.
         eta : ndarray of shape (n_rows, n_outputs), default=None
             Linear predictors there, where they are at hand.
+        below : tuple (problem, theta, value, eta), default=None
+            A problem that is nowhere above this one, a point near its optimum, and F and linear
+            predictors of that problem there.
 
         Returns
         -------
@@ -156,19 +159,35 @@ class Certificate:
             At least ``(F - F*) / (F0 - F*)`` wherever F is at most F0. Zero where neither
             F nor F0 can be told from the optimum. Sets ``bound`` and ``at_rounding``.
         """
-        if self._last is not None and np.array_equal(self._last[0], theta):
+        if self._last is not None and below is None and np.array_equal(self._last[0], theta):
             slack = self._last[1]
         else:
             with np.errstate(all="ignore"):
                 if eta is None:
                     eta = self.problem.objective.linear(theta)
-                v, slack, pull = self._raise_bound(theta, value, eta)
+                given = None if below is None else self._slopes_of(*below)
+                v, slack, pull = self._raise_bound(theta, value, eta, given)
+                if below is not None and self._figure(value, slack) > self.tol:
+                    self._bound_of(*below)
                 if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
                     self._improve(theta, value, eta, v, slack, pull)
                 if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
                     self._smooth(theta, value, eta)
             self._last = theta.copy(), slack
         return self._figure(value, slack)
+
+    def _slopes_of(self, problem, theta, value, eta):
+        """Return weighted slopes of another problem's losses, which are a dual point here."""
+        pull = at_best_shift(eta, problem.objective)[0]
+        if problem.objective.fit_intercept:
+            evened(pull)
+        return pull
+
+    def _bound_of(self, problem, theta, value, eta):
+        """Raise the bound to that of a problem nowhere above this one."""
+        other = Certificate(problem, self.null_value, self.tol)
+        other.optimality(theta, value, eta)
+        self.bound = max(self.bound, other.bound)
 
     def _figure(self, value, slack):
         gap, whole = value - self.bound, self.null_value - self.bound

@@ -226,8 +226,14 @@ class Problem:
                 f"Solver {name} takes the l1 and l2 parts of a penalty as numbers; "
                 f"{self.penalty!r} gives a prox alone. Use solver='gd' or 'agd'."
             )
+        loss = self.objective.loss
+        if "smoothed_loss" in needs and not loss.smooth and loss.smoothed(1.0) is None:
+            raise ValueError(
+                f"Solver {name} needs a smooth loss near {loss!r}, and knows none. Use a "
+                "stochastic solver such as 'sgd' or 'adam', or solver='gd'."
+            )
         if "smooth_loss" in needs and not self.objective.loss.smooth:
             raise ValueError(
                 f"Solver {name} needs a smooth loss; {self.objective.loss!r} has a kink. "
-                "Use a stochastic solver such as 'sgd' or 'adam', or solver='gd'."
+                "Use solver='smoothing', 'gd', or a stochastic one such as 'sgd' or 'adam'."
             )

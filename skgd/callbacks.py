@@ -94,8 +94,8 @@ class Optimality:
         The violation at zero coefficients with the best intercept.
     memory : dict
         Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
-        ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point, and
-        ``"model"`` is there where the next step has a Hessian to go by.
+        ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point,
+        ``"below"`` is for the certificate, which ``"served"`` says is worth asking, and ``"model"`` is there where the next step has a Hessian to go by.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta)``, which reads the rows, ``promise(theta, value,
         grad)``, which does not, and ``at_rounding``.
@@ -124,8 +124,8 @@ class Optimality:
             if event.violation <= self.tol * self.reference:
                 return Stop("converged")
         elif stalled or self._is_due(event):
-            eta = self.memory.get("eta")
-            found = self.certificate.optimality(event.theta, event.value, eta)
+            known = self.memory.get("eta"), self.memory.get("below")
+            found = self.certificate.optimality(event.theta, event.value, *known)
             if found <= self.tol or self.certificate.at_rounding:
                 return Stop("converged")
             fall = 0.9 * np.sqrt(self.tol / found)
@@ -134,6 +134,8 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
+        if "served" in self.memory:
+            return self.memory["served"]
         if event.iteration >= self._iteration:
             return True
         grad, promise = self.memory.get("grad"), np.nan

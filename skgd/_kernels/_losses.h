@@ -159,28 +159,74 @@ SLOPE(modified_huber)
     return z < -1.0 ? -4.0 * y : inner;
 }
 
+/* Losses with a kink, less a quadratic in the slope of the width a or w. */
+
+LOSS(smooth_hinge)
+{
+    double less = 1.0 - y * q, u = less / a;
+    u = u > 0.0 ? u : 0.0;
+    u = u < 1.0 ? u : 1.0;
+    return u * (less - 0.5 * a * u);
+}
+SLOPE(smooth_hinge)
+{
+    double u = (1.0 - y * q) / a;
+    u = u > 0.0 ? u : 0.0;
+    return -y * (u < 1.0 ? u : 1.0);
+}
+
+INLINE double smooth_quantile_slope(double y, double q, double w, double level)
+{
+    double u = (q - y) / w;
+    u = u > -level ? u : -level;
+    return u < 1.0 - level ? u : 1.0 - level;
+}
+INLINE double smooth_quantile_value(double y, double q, double w, double level)
+{
+    double u = smooth_quantile_slope(y, q, w, level);
+    return u * ((q - y) - 0.5 * w * u);
+}
+
+INLINE double smooth_tube_slope(double y, double q, double w, double tube)
+{
+    double r = q - y, u = (fabs(r) - tube) / w;
+    u = u > 0.0 ? u : 0.0;
+    return copysign(u < 1.0 ? u : 1.0, r);
+}
+INLINE double smooth_tube_value(double y, double q, double w, double tube)
+{
+    double over = fabs(q - y) - tube, u = over / w;
+    u = u > 0.0 ? u : 0.0;
+    u = u < 1.0 ? u : 1.0;
+    return u * (over - 0.5 * w * u);
+}
+
 /* The same as a vector loop over a block and as a function of one number. */
-#define SEPARABLE(name)                                                                   \
+#define SEPARABLE(name) SEPARABLE_OF(name, a)
+#define SEPARABLE_OF(name, ...)                                                           \
     CLONES static void name##_block(idx_t n, idx_t k, const double *y, const double *eta, \
                                     const double *par, double *value, double *slope)      \
     {                                                                                     \
         const double *RESTRICT t = y, *RESTRICT q = eta;                                  \
         double *RESTRICT v = value, *RESTRICT g = slope;                                  \
-        const double a = par[0];                                                          \
+        const double a = par[0], b = par[1];                                              \
+        (void)b;                                                                          \
         const idx_t m = n * k;                                                            \
         if (v) {                                                                          \
             SIMD for (idx_t i = 0; i < m; i++) {                                          \
-                g[i] = name##_slope(t[i], q[i], a);                                       \
-                v[i] = name##_value(t[i], q[i], a);                                       \
+                g[i] = name##_slope(t[i], q[i], __VA_ARGS__);                                      \
+                v[i] = name##_value(t[i], q[i], __VA_ARGS__);                                      \
             }                                                                             \
         } else {                                                                          \
             SIMD for (idx_t i = 0; i < m; i++)                                            \
-                g[i] = name##_slope(t[i], q[i], a);                                       \
+                g[i] = name##_slope(t[i], q[i], __VA_ARGS__);                                      \
         }                                                                                 \
     }                                                                                     \
     CLONES static double name##_at(double y, double eta, const double *par)               \
     {                                                                                     \
-        return name##_slope(y, eta, par[0]);                                              \
+        const double a = par[0], b = par[1];                                              \
+        (void)b;                                                                          \
+        return name##_slope(y, eta, __VA_ARGS__);                                         \
     }
 
 SEPARABLE(squared_error)
@@ -200,6 +246,9 @@ SEPARABLE(hinge)
 SEPARABLE(perceptron)
 SEPARABLE(squared_hinge)
 SEPARABLE(modified_huber)
+SEPARABLE(smooth_hinge)
+SEPARABLE_OF(smooth_quantile, a, b)
+SEPARABLE_OF(smooth_tube, a, b)
 
 /* A class number outside 0..k-1 is the caller's fault, but must not read elsewhere. */
 INLINE idx_t class_of(double y, idx_t k)
@@ -269,6 +318,9 @@ static const loss_entry loss_table[] = {
     ENTRY(perceptron, 0),
     ENTRY(squared_hinge, 0),
     ENTRY(modified_huber, 0),
+    ENTRY(smooth_hinge, 1),
+    ENTRY(smooth_quantile, 2),
+    ENTRY(smooth_tube, 2),
     {"softmax", 0, softmax_block, NULL},
     {NULL, 0, NULL, NULL},
 };

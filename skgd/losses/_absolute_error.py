@@ -1,6 +1,7 @@
 """Absolute error: least absolute deviations."""
 
 from ._base import RegressionLoss, within
+from ._smoothed import SmoothTube
 from ._start import weighted_quantile
 
 __all__ = ["AbsoluteError"]
@@ -40,6 +41,9 @@ class AbsoluteError(RegressionLoss):
 
     def _dual_range(self, y, xp):
         return -1.0, 1.0
+
+    def _smoothed(self, width, reach):
+        return SmoothTube(width, 0.0, reach)
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, 0.5, xp)

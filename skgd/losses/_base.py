@@ -160,6 +160,31 @@ class Loss(Component):
         """Return the least and the largest slope, or the bounds that slopes approach."""
         return -math.inf, math.inf
 
+    banded = False
+
+    def smoothed(self, width, reach=1.0):
+        r"""Return a smooth loss below this one that differs from it about the kinks only.
+
+        .. math:: \ell_\delta(y, \eta)
+            = \max_u \; u \eta - \ell^*(y, u) - \tfrac{\delta}{2} u^2
+
+        Parameters
+        ----------
+        width : float
+            :math:`\delta`, positive: the inverse of its curvature.
+        reach : float, default=1.0
+            How far from the middle of a band `hessian` shows that curvature, in halves of the
+            band. More than 1 is a model that steps go less far by.
+
+        Returns
+        -------
+        Loss or None
+            None where there is no formula.
+        """
+        # Looked up in the class itself: a subclass may have another formula.
+        make = type(self).__dict__.get("_smoothed")
+        return None if make is None else make(self, width, reach)
+
     def inverse_link(self, eta, xp):
         """Return what a prediction shows of the linear predictor.
 

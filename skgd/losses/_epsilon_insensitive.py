@@ -2,6 +2,7 @@
 
 from .._ranges import check_number
 from ._base import RegressionLoss, within
+from ._smoothed import SmoothTube
 from ._start import weighted_quantile
 
 __all__ = ["EpsilonInsensitive"]
@@ -56,6 +57,9 @@ class EpsilonInsensitive(RegressionLoss):
 
     def _dual_range(self, y, xp):
         return -1.0, 1.0
+
+    def _smoothed(self, width, reach):
+        return SmoothTube(width, self.epsilon, reach)
 
     def _start(self, y, s, xp):
         # The loss is half of |eta - y - epsilon| + |eta - y + epsilon| less a

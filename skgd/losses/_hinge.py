@@ -1,6 +1,7 @@
 """Hinge loss: that of the linear support vector machine."""
 
 from ._base import MarginLoss, within
+from ._smoothed import SmoothHinge
 
 __all__ = ["Hinge"]
 
@@ -40,6 +41,9 @@ class Hinge(MarginLoss):
 
     def conjugate(self, y, dual, xp):
         return within(y * dual, -1, 0, y * dual, xp)
+
+    def _smoothed(self, width, reach):
+        return SmoothHinge(width, reach)
 
     def _start(self, y, s, xp):
         # Between the kinks at -1 and 1 the slope is constant: the heavier class wins.

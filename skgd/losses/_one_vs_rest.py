@@ -88,6 +88,14 @@ class OneVsRest(Loss):
     def project(self, y, dual, xp):
         return self.loss.project(self._targets(y, dual, xp), dual, xp)
 
+    @property
+    def banded(self):
+        return self.loss.banded
+
+    def smoothed(self, width, reach=1.0):
+        made = self.loss.smoothed(width, reach)
+        return None if made is None else OneVsRest(made)
+
     def inverse_link(self, eta, xp):
         return self.loss.inverse_link(eta, xp)
 

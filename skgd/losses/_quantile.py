@@ -2,6 +2,7 @@
 
 from .._ranges import check_number
 from ._base import RegressionLoss, within
+from ._smoothed import SmoothQuantile
 from ._start import weighted_quantile
 
 __all__ = ["Quantile"]
@@ -60,6 +61,9 @@ class Quantile(RegressionLoss):
 
     def _dual_range(self, y, xp):
         return -self.quantile, 1 - self.quantile
+
+    def _smoothed(self, width, reach):
+        return SmoothQuantile(width, self.quantile, reach)
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, self.quantile, xp)

@@ -195,6 +195,9 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
                     p = loss.proba(q, np)
                     each = (h[:, j] if i == j else -p[:, j] * p[:, i] for j, i in pairs)
                     h = np.stack(list(each), axis=1)
+            if loss.banded:
+                held = np.flatnonzero(h.any(axis=1))
+                some, h = some[held], h[held]
             _kernels.gram_block(objective.table, some, weigh(s[some], h), shift, inv_scale, out)
         return out
 

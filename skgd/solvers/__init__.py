@@ -21,6 +21,7 @@ from ._base import Solver
 from ._gd import GD
 from ._lbfgs import LBFGS
 from ._newton import Newton
+from ._smoothing import Smoothing
 from ._stochastic import Stochastic
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Newton",
     "RMSProp",
     "Rule",
+    "Smoothing",
     "Solver",
     "Stochastic",
     "automatic",
@@ -48,7 +50,14 @@ __all__ = [
     "resolve_solver",
 ]
 
-SOLVERS = {"agd": AGD, "gd": GD, "lbfgs": LBFGS, "newton": Newton, **RULES}
+SOLVERS = {
+    "agd": AGD,
+    "gd": GD,
+    "lbfgs": LBFGS,
+    "newton": Newton,
+    "smoothing": Smoothing,
+    **RULES,
+}
 
 
 def get_solver_names():

@@ -11,7 +11,8 @@ def automatic(problem, settings):
     ==========================================================  =========
     where                                                       solver
     ==========================================================  =========
-    the loss has a kink                                         ``adam``
+    the loss has a kink                                         ``smoothing``
+    the same, and a rate is given, or a loss of the user's      ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     at most 1,500 coefficients that depend on each other        ``newton``
     more, and a penalty of the elastic-net family or none       ``lbfgs``
@@ -33,10 +34,12 @@ def automatic(problem, settings):
         A key of ``SOLVERS``.
     """
     objective = problem.objective
-    if not objective.loss.smooth:
-        return "adam"
     given = not isinstance(settings.eta0, str) or settings.schedule is not None
-    if given or settings.clip_norm is not None or settings.clip_value is not None:
+    given = given or settings.clip_norm is not None or settings.clip_value is not None
+    if not objective.loss.smooth:
+        known = objective.loss.smoothed(1.0) is not None and not problem.custom
+        return "smoothing" if known and not given else "adam"
+    if given:
         return "gd"
     if block_size(objective) <= FACTORED:
         return "newton"

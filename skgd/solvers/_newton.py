@@ -187,6 +187,8 @@ class Newton(LBFGS):
     def _first_sample(self, problem):
         objective, size = problem.objective, block_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
+        if objective.loss.banded:
+            return n  # few rows show a curvature: none of them can be spared, and all cost little
         # Entries of a sparse row meet each other only.
         d = min(d, 1.0 + objective.n_stored / objective.n_rows) if objective.sparse else d
         if n * d * min(size, d * objective.n_outputs) <= _CHEAP:
