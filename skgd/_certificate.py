@@ -17,6 +17,8 @@ _EVEN = 1e-12  # share of slopes that is always given up to make them add up to 
 _LEAST_ROOM, _SHARE = 2**20, 0.02  # bytes, and part of X, that a Hessian may take
 _FACTORED = 500  # coefficients up to which the dual point is improved by Newton steps
 _STEPS, _HALVINGS = 3, 5
+_MORE_STEPS = 12  # while each of them halves the gap
+_NO_FALL = 1e-8  # of F at zero coefficients
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
 _SMOOTHINGS, _SMOOTH_STEPS, _SOLVED = 3, 60, 1e-9
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
@@ -149,9 +151,9 @@ class Certificate:
             F there.
         eta : ndarray of shape (n_rows, n_outputs), default=None
             Linear predictors there, where they are at hand.
-        below : tuple (problem, theta, value, eta), default=None
-            A problem that is nowhere above this one, a point near its optimum, and F and linear
-            predictors of that problem there.
+        below : tuple (loss, theta, value, eta), default=None
+            A loss that is nowhere above that of this problem, a point near the optimum of F with
+            it, and that F and the linear predictors there.
 
         Returns
         -------
@@ -165,10 +167,14 @@ class Certificate:
             with np.errstate(all="ignore"):
                 if eta is None:
                     eta = self.problem.objective.linear(theta)
-                given = None if below is None else self._slopes_of(*below)
+                given = None
+                if below is not None:
+                    loss, *there = below
+                    lower = self.problem.with_loss(loss, self.problem.alpha)
+                    given = self._slopes_of(lower.objective, there[-1])
                 v, slack, pull = self._raise_bound(theta, value, eta, given)
                 if below is not None and self._figure(value, slack) > self.tol:
-                    self._bound_of(*below)
+                    self._bound_of(lower, *there)
                 if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
                     self._improve(theta, value, eta, v, slack, pull)
                 if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
@@ -176,11 +182,12 @@ class Certificate:
             self._last = theta.copy(), slack
         return self._figure(value, slack)
 
-    def _slopes_of(self, problem, theta, value, eta):
-        """Return weighted slopes of another problem's losses, which are a dual point here."""
-        pull = at_best_shift(eta, problem.objective)[0]
-        if problem.objective.fit_intercept:
-            evened(pull)
+    def _slopes_of(self, objective, eta):
+        """Return weighted slopes of other losses, which are a dual point of this problem."""
+        if not objective.fit_intercept:
+            return objective.slopes(eta)[1]
+        pull = at_best_shift(eta, objective)[0]
+        evened(pull)
         return pull
 
     def _bound_of(self, problem, theta, value, eta):
@@ -191,6 +198,8 @@ class Certificate:
 
     def _figure(self, value, slack):
         gap, whole = value - self.bound, self.null_value - self.bound
+        # A fall by less than eight digits is none: there is nothing to compare a gap with.
+        whole = max(whole, _NO_FALL * abs(self.null_value))
         noise = 4.0 * slack
         self.at_rounding = bool(gap <= noise)
         if not np.isfinite(gap):
@@ -225,13 +234,16 @@ class Certificate:
         """Raise the bound from the slopes at the next points of a Newton method."""
         problem, objective = self.problem, self.problem.objective
         rows, here, old = objective.active(), value, self._model is not None
-        for trial in range(_STEPS):
+        banded = objective.loss.banded
+        for trial in range(_MORE_STEPS if banded else _STEPS):
+            known = self.bound
             grad = np.zeros_like(theta)
             objective.split(grad)[0][:] = problem.l2 * objective.split(theta)[0] - v
             bend = self._roomy(eta, pull)
             try:
                 # Second derivatives change little near the optimum: an old Hessian has one try.
-                if self._model is None or bend is not None or (old and trial == 1):
+                # Where rows enter and leave bands, each step asks for its own.
+                if self._model is None or bend is not None or banded or (old and trial == 1):
                     self._model = Factored(problem, eta, rows, bend)
                 if problem.has_l1:
                     step = self._model.minimum(problem, theta, grad) - theta
@@ -263,6 +275,8 @@ class Certificate:
                 return
             if value - here > max(self.tol, _LEAST) * (self.null_value - here):
                 return  # F is known to be lower elsewhere, by too much
+            if trial >= _STEPS - 1 and not value - self.bound < 0.5 * (value - known):
+                return
 
     def _smooth(self, theta, value, eta):
         """Raise the bound by the optimum of a smoother loss, where next to no row is bent.

@@ -235,5 +235,5 @@ class Problem:
         if "smooth_loss" in needs and not self.objective.loss.smooth:
             raise ValueError(
                 f"Solver {name} needs a smooth loss; {self.objective.loss!r} has a kink. "
-                "Use solver='smoothing', 'gd', or a stochastic one such as 'sgd' or 'adam'."
+                "Use solver='smoothing', solver='gd', or a stochastic one such as 'sgd'."
             )

@@ -94,8 +94,9 @@ class Optimality:
         The violation at zero coefficients with the best intercept.
     memory : dict
         Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
-        ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point,
-        ``"below"`` is for the certificate, which ``"served"`` says is worth asking, and ``"model"`` is there where the next step has a Hessian to go by.
+        ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point;
+        ``"below"`` is for the certificate, and ``"served"`` then says when it is worth asking;
+        ``"model"`` is there where the next step has a Hessian to go by.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta)``, which reads the rows, ``promise(theta, value,
         grad)``, which does not, and ``at_rounding``.
@@ -124,8 +125,10 @@ class Optimality:
             if event.violation <= self.tol * self.reference:
                 return Stop("converged")
         elif stalled or self._is_due(event):
-            known = self.memory.get("eta"), self.memory.get("below")
-            found = self.certificate.optimality(event.theta, event.value, *known)
+            eta, more = self.memory.get("eta"), {}
+            if "below" in self.memory:
+                more["below"] = self.memory["below"]
+            found = self.certificate.optimality(event.theta, event.value, eta, **more)
             if found <= self.tol or self.certificate.at_rounding:
                 return Stop("converged")
             fall = 0.9 * np.sqrt(self.tol / found)

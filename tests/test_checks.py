@@ -10,7 +10,7 @@ from skgd.solvers import get_solver_names
 
 # Few passes keep the suite short; the scores that checks ask for are reached long before.
 SHORT = {"max_iter": 30}
-BATCH = ("agd", "gd", "lbfgs", "newton")
+BATCH = ("agd", "gd", "lbfgs", "newton", "smoothing")
 DETERMINISTIC = ("auto", *BATCH)
 
 
@@ -39,8 +39,7 @@ def cases():
 
 def expected_failures(est):
     """Return what the case may not pass, and why."""
-    smooth = est.loss not in ("hinge", "absolute_error", "epsilon_insensitive", "perceptron")
-    if est.solver in BATCH or (est.solver == "auto" and smooth):
+    if est.solver in DETERMINISTIC:
         return {}
     reason = (
         "a row of weight 2 is one step of double length, two equal rows are two steps: the "

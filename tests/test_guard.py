@@ -15,7 +15,7 @@ from skgd.solvers import get_solver_names
 
 RATES = [1e-12, 1e-6, 1e-2, 1.0, 1e3, 1e12]
 # The others search for their steps and refuse a rate.
-TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton")]
+TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton", "smoothing")]
 SCALES = {"unit": 1.0, "tiny": 1e-6, "huge": 1e6, "mixed": np.logspace(-6, 6, 5)}
 KINDS = {"poisson": "counts", "gamma": "positive", "tweedie": "positive"}
 

@@ -14,7 +14,7 @@ from skgd.solvers import Momentum, get_solver_names
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BATCH = ["auto", "agd", "gd", "lbfgs", "newton"]
+BATCH = ["auto", "agd", "gd", "lbfgs", "newton", "smoothing"]
 TAKE_KINKS = ["auto", "gd", "sgd", "momentum", "nesterov", "adagrad", "adam"]
 STREAMING = [name for name in get_solver_names() if name not in BATCH]
 LABELS = {"binary", "classes"}

@@ -27,9 +27,9 @@ from skgd.solvers import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BATCH = ["agd", "gd", "lbfgs", "newton"]
+BATCH = ["agd", "gd", "lbfgs", "newton", "smoothing"]
 STREAMING = [name for name in get_solver_names() if name not in ("auto", *BATCH)]
-TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton")]
+TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton", "smoothing")]
 # Every solver with rates of its own; those that take one, with a given rate too.
 RATED = [(name, "auto") for name in get_solver_names()]
 RATED += [(name, 0.003) for name in TAKE_RATES]

@@ -18,7 +18,7 @@ from skgd.solvers import GD, Adam, get_solver_names
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 # ``auto`` stands for another solver in partial_fit than in fit.
-BATCH = ("auto", "agd", "gd", "lbfgs", "newton")
+BATCH = ("auto", "agd", "gd", "lbfgs", "newton", "smoothing")
 STREAMING = [name for name in get_solver_names() if name not in BATCH]
 SMALL_RATE = {"adagrad": 0.1, "adadelta": 1.0, "momentum": 0.002, "nesterov": 0.002}
 K = 4

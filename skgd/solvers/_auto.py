@@ -8,16 +8,17 @@ __all__ = ["automatic", "automatic_stream"]
 def automatic(problem, settings):
     """Return the name of the solver that suits a problem.
 
-    ==========================================================  =========
+    ==========================================================  =============
     where                                                       solver
-    ==========================================================  =========
+    ==========================================================  =============
     the loss has a kink                                         ``smoothing``
-    the same, and a rate is given, or a loss of the user's      ``adam``
+    the same, and a rate or a penalty of the user's is given    ``adam``
+    or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     at most 1,500 coefficients that depend on each other        ``newton``
     more, and a penalty of the elastic-net family or none       ``lbfgs``
     more, and another penalty                                   ``agd``
-    ==========================================================  =========
+    ==========================================================  =============
 
     Coefficients depend on each other within an output, for softmax across outputs too.
 

@@ -69,6 +69,7 @@ class Smoothing(Solver):
         Returns
         -------
         Smoothing
+            One that follows them.
 
         Raises
         ------
@@ -95,7 +96,7 @@ class Smoothing(Solver):
         State
             Sets ``value`` and ``violation`` at the start, and in ``memory`` the linear
             predictors ``eta`` of the point, ``inner``, the state of the solver of the smooth
-            problem, and ``below``: that problem, and point, value and predictors there.
+            problem, and ``below``: its loss, and point, value and predictors there.
         """
         loss = problem.objective.loss
         state = State(theta.copy())
@@ -114,50 +115,60 @@ class Smoothing(Solver):
     def _begin(self, problem, state, theta):
         """Set up the smooth problem of the present width at ``theta``."""
         memory = state.memory
-        memory.update(smooth=self._smooth(problem, memory, 1.0), served=False)
-        memory["inner"] = memory["solver"].init(memory["smooth"], theta, None)
+        memory["reach"] = 1.0
+        memory["inner"] = memory["solver"].init(self._smooth(problem, memory), theta, None)
         memory["first"] = memory["inner"].violation
         if memory["reference"] is None:
             memory["reference"] = memory["first"]
+        if memory["width"] is not None:
+            memory["served"] = False
         self._show(problem, state)
 
-    @staticmethod
-    def _smooth(problem, memory, reach):
-        memory["reach"] = reach
-        if memory["width"] is None:
+    def _smooth(self, problem, memory):
+        """Return the problem that steps are taken on, kept while it is the same."""
+        key = memory["width"], memory["reach"]
+        if key[0] is None:
             return problem
-        loss = problem.objective.loss.smoothed(memory["width"], reach)
-        return problem.with_loss(loss, problem.alpha)
+        kept = getattr(self, "_kept", None)
+        if kept is None or kept[0] is not problem or kept[1] != key:
+            loss = problem.objective.loss.smoothed(*key)
+            self._kept = kept = problem, key, problem.with_loss(loss, problem.alpha)
+        return kept[2]
 
     def _show(self, problem, state):
         """Take value and violation from the state of the smooth problem."""
         memory, inner = state.memory, state.memory["inner"]
-        eta, value = inner.memory["eta"], inner.value
+        eta, value, smooth = inner.memory["eta"], inner.value, memory["width"] is None
         if eta is None:
             eta = problem.objective.linear(inner.theta)
-        if memory["width"] is not None:
+        if smooth:
+            memory.update(grad=inner.memory["grad"], model=inner.memory.get("model"))
+        else:
             losses = problem.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
             value = problem.value(inner.theta, losses)
-            memory["below"] = memory["smooth"], inner.theta, inner.value, eta
+            loss = problem.objective.loss.smoothed(memory["width"])
+            memory["below"] = loss, inner.theta, inner.value, eta
         hidden = memory["hidden"] = max(value - inner.value, 0.0)
         # Small only where both the steps and the smoothing have little left to give.
         share = hidden / abs(value) if hidden > 0.0 else 0.0
         state.violation = inner.violation + memory["reference"] * share
         state.theta, state.rate = inner.theta, inner.rate
         # F of the loss itself may rise while F of the smooth one falls.
-        if not value >= state.value:
+        if smooth or not value >= state.value:
             state.point, state.value, memory["eta"] = inner.theta, value, eta
 
     def step(self, problem, state):
-        """Do one step; value and violation are those of the best point so far."""
+        """Do one step; the value is that of the best point so far."""
         memory = state.memory
         state.t += 1
         state.passes += 1
-        if memory["served"]:
+        if memory.get("served"):
             memory["width"] *= _NARROWER
             self._begin(problem, state, memory["inner"].theta)
         before = memory["inner"].value
-        memory["inner"] = inner = memory["solver"].step(memory["smooth"], memory["inner"])
+        memory["inner"] = inner = memory["solver"].step(
+            self._smooth(problem, memory), memory["inner"]
+        )
         self._show(problem, state)
         stalled = "stalled" in inner.memory
         if memory["width"] is None:
@@ -169,7 +180,7 @@ class Smoothing(Solver):
             if memory["hidden"] <= _LEAST * abs(state.value):
                 memory["stalled"] = True
         else:
-            self._adapt(problem, memory)
+            self._adapt(memory)
         return state
 
     @staticmethod
@@ -177,7 +188,8 @@ class Smoothing(Solver):
         solved = memory["inner"].violation <= _SOLVED * memory["first"]
         return solved and fall <= _SERVED * memory["hidden"]
 
-    def _adapt(self, problem, memory):
+    @staticmethod
+    def _adapt(memory):
         """Let rows near a band show a curvature too where steps turn out too long."""
         inner, reach = memory["inner"], memory["reach"]
         if not isinstance(memory["solver"], Newton):
@@ -187,8 +199,7 @@ class Smoothing(Solver):
         elif inner.rate >= 1.0 and reach > 1.0:
             reach *= 0.5
         if reach != memory["reach"]:
-            memory["smooth"] = self._smooth(problem, memory, reach)
-            inner.memory["model"] = None
+            memory["reach"], inner.memory["model"] = reach, None
 
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``; the smooth problem goes on from there."""

@@ -1,0 +1,249 @@
+"""Losses with a kink: smooth ones below them, and the optimum that they lead to."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import linprog
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import QuantileRegressor
+from sklearn.svm import SVC
+
+from skgd import GDClassifier, GDRegressor
+from skgd.losses import (
+    AbsoluteError,
+    EpsilonInsensitive,
+    Hinge,
+    LogLoss,
+    OneVsRest,
+    Perceptron,
+    Quantile,
+)
+from skgd.solvers import Newton, Smoothing
+
+KINKED = [AbsoluteError(), Quantile(0.3), EpsilonInsensitive(0.4), Hinge()]
+WIDTHS = [1e-3, 0.7, 5.0]
+
+
+def grid(loss):
+    """Targets and predictors on both sides of every kink and on it."""
+    y = np.repeat([-1.0, 1.0], 801)
+    return y, np.tile(np.linspace(-4.0, 4.0, 801), 2)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
+def test_a_smooth_loss_is_the_greatest_of_lines_less_squares(loss, width):
+    y, eta = grid(loss)
+    smooth = loss.smoothed(width)
+    # The definition, by brute force over slopes.
+    low, high = (np.broadcast_to(a, y.shape) for a in loss._dual_range(y, np))
+    slopes = low + np.linspace(0, 1, 4001)[:, None] * (high - low)
+    terms = slopes * eta - loss.conjugate(y, slopes, np) - 0.5 * width * slopes**2
+    assert_allclose(smooth.value(y, eta, np), terms.max(axis=0), atol=2e-7 * (1 + width))
+    best = np.take_along_axis(slopes, terms.argmax(axis=0)[None], axis=0)[0]
+    assert_allclose(smooth.gradient(y, eta, np), best, atol=3e-4)
+    assert (smooth.value(y, eta, np) <= loss.value(y, eta, np) + 1e-15).all()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
+def test_slopes_and_curvatures_are_derivatives(loss, width):
+    y, eta = grid(loss)
+    eta = eta + 0.0137  # on no edge
+    smooth = loss.smoothed(width)
+    h = 1e-5 * width
+    away = np.ones(len(y), dtype=bool)  # from the edges of bands, where curvatures jump
+    for edge in np.flatnonzero(np.diff(smooth.hessian(y, eta, np)) != 0):
+        away[max(edge - 1, 0) : edge + 3] = False
+    ahead, behind = (smooth.value(y, eta + t, np) for t in (h, -h))
+    slope = smooth.gradient(y, eta, np)
+    assert_allclose((ahead - behind) / (2 * h), slope, atol=1e-5)
+    ahead, behind = (smooth.gradient(y, eta + t, np) for t in (h, -h))
+    curve = smooth.hessian(y, eta, np)
+    assert_allclose(((ahead - behind) / (2 * h))[away], curve[away], rtol=1e-6, atol=1e-6)
+    assert set(np.unique(curve)) <= {0.0, 1.0 / width}
+
+
+@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
+def test_the_compiled_twin_is_the_class(loss):
+    y, eta = grid(loss)
+    for width in WIDTHS:
+        smooth = loss.smoothed(width)
+        value, slope = smooth.pointwise().block(y[:, None], eta[:, None])
+        assert_allclose(value[:, 0], smooth.value(y, eta, np), rtol=1e-13, atol=1e-15)
+        assert_allclose(slope[:, 0], smooth.gradient(y, eta, np), rtol=1e-12, atol=1e-13)
+        assert_allclose(
+            smooth.pointwise().slope(y[7], eta[7]), smooth.gradient(y, eta, np)[7], atol=1e-13
+        )
+
+
+@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
+def test_fenchels_inequality_is_an_equality_at_the_slope(loss):
+    y, eta = grid(loss)
+    smooth = loss.smoothed(0.7)
+    u = smooth.gradient(y, eta, np)
+    sums = smooth.value(y, eta, np) + smooth.conjugate(y, u, np)
+    assert_allclose(sums, u * eta, atol=1e-12)
+    assert np.isinf(smooth.conjugate(y, np.full_like(y, 1.5), np)).all()
+
+
+def test_a_farther_reach_shows_more_curvature_and_no_other_slope():
+    y, eta = grid(Hinge())
+    near, far = (AbsoluteError().smoothed(0.5, reach) for reach in (1.0, 3.0))
+    assert_array_equal(near.gradient(y, eta, np), far.gradient(y, eta, np))
+    seen = far.hessian(y, eta, np) > 0
+    assert_array_equal(seen, np.abs(eta - y) <= 1.5 + 1e-9)
+    assert (near.hessian(y, eta, np) > 0).sum() < seen.sum()
+
+
+def test_who_knows_no_smooth_loss_says_so():
+    class Mine(Hinge):
+        def value(self, y, eta, xp):
+            return 2.0 * super().value(y, eta, xp)
+
+    assert Perceptron().smoothed(1.0) is None
+    assert Mine().smoothed(1.0) is None
+    assert LogLoss().smoothed(1.0) is None
+    several = OneVsRest(Hinge()).smoothed(0.3)
+    assert isinstance(several, OneVsRest)
+    assert several.loss.width == 0.3
+    assert OneVsRest(Perceptron()).smoothed(1.0) is None
+    with pytest.raises(ValueError, match="Smoothing needs a smooth loss near Perceptron"):
+        GDClassifier("perceptron", solver="smoothing").fit(*classes())
+
+
+# -- the optimum --------------------------------------------------------------------------
+
+
+def classes(n=300, d=6, k=2):
+    X, y = make_classification(n, d, n_informative=4, n_classes=k, flip_y=0.1, random_state=0)
+    return X * np.logspace(-2, 2, d) + np.logspace(0, 3, d), y
+
+
+def numbers(n=300, d=6):
+    X, y = make_regression(n, d, noise=20.0, random_state=0)
+    X = X * np.logspace(-2, 2, d) + np.logspace(0, 3, d)
+    return X, y + 3.0 * np.random.default_rng(0).standard_cauchy(n)
+
+
+def F(est, X, y, loss, alpha, penalty="l2"):
+    """F of a fitted model, by the formulas alone."""
+    W, b = np.atleast_2d(est.coef_), np.atleast_1d(est.intercept_)
+    eta = X @ W.T + b
+    sizes = {"l2": 0.5 * (W**2).sum(), "l1": np.abs(W).sum(), None: 0.0}
+    return float(np.mean(loss(y, eta[:, 0]))) + alpha * sizes[penalty]
+
+
+def hinge(y, eta):
+    return np.maximum(0.0, 1.0 - np.where(y > 0, eta, -eta))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix], ids=["dense", "csr"])
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2])
+def test_the_support_vector_machine_is_that_of_libsvm(form, alpha):
+    X, y = classes()
+    X = (X - X.mean(axis=0)) / X.std(axis=0)  # libsvm wants it so
+    exact = SVC(C=1 / (alpha * len(y)), kernel="linear", tol=1e-8).fit(X, y)
+    est = GDClassifier("hinge", alpha=alpha, tol=1e-7).fit(form(X), y)
+    assert isinstance(est.solver_, Smoothing)
+    assert est.converged_
+    assert est.optimality_kind_ == "gap"
+    least, found = (F(m, X, y, hinge, alpha) for m in (exact, est))
+    null = min(y.mean(), 1 - y.mean()) * 2
+    assert abs(found - least) / (null - least) <= est.optimality_ + 1e-6
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
+def test_quantiles_with_l1_are_those_of_a_linear_program(quantile):
+    X, y = numbers()
+    exact = QuantileRegressor(quantile=quantile, alpha=0.05, solver="highs").fit(X, y)
+    loss = Quantile(quantile)
+    est = GDRegressor(loss, penalty="l1", alpha=0.05, tol=1e-7).fit(X, y)
+    assert est.converged_
+
+    def value(target, eta):
+        return loss.value(target, eta, np)
+
+    least, found = (F(m, X, y, value, 0.05, "l1") for m in (exact, est))
+    null = value(y, np.quantile(y, quantile)).mean()
+    assert -1e-9 <= (found - least) / (null - least) <= est.optimality_ + 1e-9
+    assert_array_equal(est.coef_ == 0.0, np.abs(exact.coef_) < 1e-12)
+
+
+def test_absolute_errors_without_a_penalty_are_least():
+    X, y = numbers()
+    n, d = X.shape
+    # Variables: coefficients, intercept, and what targets lie above and below.
+    cost = np.r_[np.zeros(d + 1), np.ones(2 * n) / n]
+    A = sp.hstack([sp.csr_matrix(np.c_[X, np.ones(n)]), sp.eye(n), -sp.eye(n)])
+    bounds = [(None, None)] * (d + 1) + [(0, None)] * (2 * n)
+    least = linprog(cost, A_eq=A, b_eq=y, bounds=bounds, method="highs").fun
+    est = GDRegressor("absolute_error", penalty=None, tol=1e-6).fit(X, y)
+    found = np.abs(y - est.predict(X)).mean()
+    assert est.converged_
+    assert found <= least * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive", "hinge"])
+def test_the_certificate_is_never_below_the_truth(loss, penalty):
+    kind, data = (GDClassifier, classes) if loss == "hinge" else (GDRegressor, numbers)
+    X, y = data()
+    options = {"penalty": penalty, "alpha": 0.01}
+    best = kind(loss, tol=1e-9, **options).fit(X, y)
+    assert best.optimality_ <= 1e-9
+    for steps in (1, 3, 8, 15):
+        with pytest.warns(ConvergenceWarning):
+            early = kind(loss, tol=0.0, max_iter=steps, **options).fit(X, y)
+        null = early.loss_curve_[0]
+        excess = early.loss_curve_[-1] - best.loss_curve_[-1]
+        assert early.optimality_ * (null * 2) >= excess - 1e-9 * abs(null)
+
+
+def test_several_classes_and_weights_that_repeat_rows():
+    X, y = classes(200, k=3)
+    s = np.random.default_rng(0).integers(0, 3, len(y))
+    est = GDClassifier("hinge", tol=1e-8).fit(X, y, sample_weight=s)
+    again = GDClassifier("hinge", tol=1e-8).fit(np.repeat(X, s, axis=0), np.repeat(y, s))
+    assert est.coef_.shape == (3, X.shape[1])
+    assert est.converged_
+    assert_allclose(est.loss_curve_[-1], again.loss_curve_[-1], rtol=1e-6)
+
+
+def test_many_coefficients_are_found_by_lbfgs():
+    rng = np.random.default_rng(0)
+    X = sp.random(400, 3_000, 0.02, "csr", random_state=0)
+    y = (X @ rng.standard_normal(3_000) > 0).astype(int)
+    est = GDClassifier("hinge", alpha=1e-3).fit(X, y)
+    assert est.converged_
+    exact = SVC(C=1 / (1e-3 * 400), kernel="linear", tol=1e-6).fit(X, y)
+    coef = exact.coef_.toarray()
+    least = np.mean(hinge(y, exact.decision_function(X))) + 0.5e-3 * (coef**2).sum()
+    null = 2 * min(y.mean(), 1 - y.mean())
+    assert F(est, X.toarray(), y, hinge, 1e-3) - least <= 1e-4 * (null - least)
+
+
+def test_a_smooth_loss_is_left_as_it_is():
+    X, y = classes()
+    one = GDClassifier(solver=Newton()).fit(X, y)
+    other = GDClassifier(solver="smoothing").fit(X, y)
+    assert_allclose(other.coef_, one.coef_, rtol=1e-12)
+    assert_array_equal(other.loss_curve_, one.loss_curve_)
+
+
+def test_rates_are_refused_and_a_given_one_leaves_the_choice_to_adam():
+    X, y = classes()
+    with pytest.raises(ValueError, match="eta0"):
+        GDClassifier("hinge", solver="smoothing", eta0=0.1).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        est = GDClassifier("hinge", eta0=0.1, max_iter=2).fit(X, y)
+    assert type(est.solver_).__name__ == "Adam"
+
+
+def test_a_warm_start_goes_on_from_the_optimum():
+    X, y = numbers()
+    est = GDRegressor("absolute_error", warm_start=True).fit(X, y)
+    value = est.loss_curve_[-1]
+    assert est.fit(X, y).loss_curve_[-1] <= value * (1 + 1e-4)
