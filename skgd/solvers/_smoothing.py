@@ -15,7 +15,7 @@ _WIDEST = 4.0  # units of the loss: a band that holds nearly all rows
 _NARROWER = 0.2  # factor of the width, when a smooth problem has served its purpose
 _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
 _SOLVED = 1e-3  # of the violation with which a width began
-_STEPS = 50  # with a width at most
+_STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
@@ -175,7 +175,12 @@ class Smoothing(Solver):
             if stalled:
                 memory["stalled"] = True
             return state
-        if stalled or inner.t >= _STEPS or self._solved(memory, before - inner.value):
+        if stalled and self._widen(memory):
+            # Without a row in a band there was no curvature to go by.
+            del inner.memory["stalled"]
+            return state
+        most = _STEPS if isinstance(memory["solver"], Newton) else _SMALL_STEPS
+        if stalled or inner.t >= most or self._solved(memory, before - inner.value):
             memory["served"] = True
             if memory["hidden"] <= _LEAST * abs(state.value):
                 memory["stalled"] = True
@@ -188,18 +193,21 @@ class Smoothing(Solver):
         solved = memory["inner"].violation <= _SOLVED * memory["first"]
         return solved and fall <= _SERVED * memory["hidden"]
 
-    @staticmethod
-    def _adapt(memory):
+    def _adapt(self, memory):
         """Let rows near a band show a curvature too where steps turn out too long."""
-        inner, reach = memory["inner"], memory["reach"]
-        if not isinstance(memory["solver"], Newton):
-            return
-        if inner.rate < _SHORT and reach < _FARTHEST:
-            reach *= 4.0
-        elif inner.rate >= 1.0 and reach > 1.0:
-            reach *= 0.5
-        if reach != memory["reach"]:
-            memory["reach"], inner.memory["model"] = reach, None
+        inner = memory["inner"]
+        if inner.rate < _SHORT:
+            self._widen(memory)
+        elif inner.rate >= 1.0 and memory["reach"] > 1.0:
+            memory["reach"], inner.memory["model"] = 0.5 * memory["reach"], None
+
+    @staticmethod
+    def _widen(memory):
+        """Return whether rows from farther away may join a band from now on."""
+        if memory["reach"] >= _FARTHEST or not isinstance(memory["solver"], Newton):
+            return False
+        memory["reach"], memory["inner"].memory["model"] = 4.0 * memory["reach"], None
+        return True
 
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``; the smooth problem goes on from there."""
