@@ -4,7 +4,15 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from ._driver import run
-from ._dual import at_best_shift, balanced_shares, between_kinks, blocks, curvature, evened
+from ._dual import (
+    at_best_shift,
+    balanced_shares,
+    between_kinks,
+    blocks,
+    curvature,
+    evened,
+    scalings,
+)
 from ._protocols import Stop
 from .losses import Huber, RegressionLoss, Softmax, SquaredError
 from .solvers import Newton
@@ -106,7 +114,7 @@ class Certificate:
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
-        self._last = self._model = None
+        self._last = self._model = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
         l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
         self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
@@ -151,9 +159,10 @@ class Certificate:
             F there.
         eta : ndarray of shape (n_rows, n_outputs), default=None
             Linear predictors there, where they are at hand.
-        below : tuple (loss, theta, value, eta), default=None
-            A loss that is nowhere above that of this problem, a point near the optimum of F with
-            it, and that F and the linear predictors there.
+        below : list of tuple (loss, theta, value, eta), default=None
+            For each output that depends on no other: a loss that is nowhere above that of this
+            problem, a point near the optimum of F with it, and that F and the linear predictors
+            there.
 
         Returns
         -------
@@ -167,20 +176,53 @@ class Certificate:
             with np.errstate(all="ignore"):
                 if eta is None:
                     eta = self.problem.objective.linear(theta)
-                given = None
-                if below is not None:
-                    loss, *there = below
-                    lower = self.problem.with_loss(loss, self.problem.alpha)
-                    given = self._slopes_of(lower.objective, there[-1])
-                v, slack, pull = self._raise_bound(theta, value, eta, given)
-                if below is not None and self._figure(value, slack) > self.tol:
-                    self._bound_of(lower, *there)
-                if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
-                    self._improve(theta, value, eta, v, slack, pull)
-                if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
-                    self._smooth(theta, value, eta)
+                if below is not None and len(below) > 1:
+                    slack = self._by_output(theta, value, eta, below)
+                elif below is not None:
+                    slack = self._from_below(theta, value, eta, *below[0])
+                else:
+                    slack = self._at(theta, value, eta)
             self._last = theta.copy(), slack
         return self._figure(value, slack)
+
+    def _at(self, theta, value, eta):
+        """Raise the bound by what a point says; return the size of rounding."""
+        v, slack, pull = self._raise_bound(theta, value, eta)
+        if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
+            self._improve(theta, value, eta, v, slack, pull)
+        if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
+            self._smooth(theta, value, eta)
+        return slack
+
+    def _from_below(self, theta, value, eta, loss, *there):
+        """Do the same by the optimum of a smooth loss below that of the problem."""
+        lower = self.problem.with_loss(loss, self.problem.alpha)
+        given = self._slopes_of(lower.objective, there[-1])
+        slack = self._raise_bound(theta, value, eta, given)[1]
+        if self._figure(value, slack) > self.tol:
+            # F with that loss is nowhere above F, so a bound of its optimum is one of F's.
+            other = Certificate(lower, self.null_value, self.tol)
+            other.optimality(*there)
+            self.bound = max(self.bound, other.bound)
+        return slack
+
+    def _by_output(self, theta, value, eta, below):
+        """Do the same for each output by itself, and add up."""
+        if self._outputs is None:
+            self._outputs = [Certificate(one, 0.0, self.tol) for one in self.problem.outputs()]
+        W, b = self.problem.objective.split(theta)
+        slack, share = 0.0, (self.null_value - value) / len(below)
+        for j, (one, there) in enumerate(zip(self._outputs, below, strict=True)):
+            own = np.append(W[j], b[j])
+            at = np.ascontiguousarray(eta[:, j : j + 1])
+            losses = one.problem.objective.shifted_slopes(at, np.zeros(1))[0]
+            here = one.problem.value(own, losses)
+            # Each has an equal part of the gap that is allowed.
+            one.null_value = here + share
+            one.optimality(own, here, at, [there])
+            slack += one._last[1]
+        self.bound = max(self.bound, sum(one.bound for one in self._outputs))
+        return slack
 
     def _slopes_of(self, objective, eta):
         """Return weighted slopes of other losses, which are a dual point of this problem."""
@@ -189,12 +231,6 @@ class Certificate:
         pull = at_best_shift(eta, objective)[0]
         evened(pull)
         return pull
-
-    def _bound_of(self, problem, theta, value, eta):
-        """Raise the bound to that of a problem nowhere above this one."""
-        other = Certificate(problem, self.null_value, self.tol)
-        other.optimality(theta, value, eta)
-        self.bound = max(self.bound, other.bound)
 
     def _figure(self, value, slack):
         gap, whole = value - self.bound, self.null_value - self.bound
@@ -400,13 +436,13 @@ class Certificate:
 
     def _gap(self, W, eta, v, pull, softmax):
         """Return the gap by the formulas of the conjugates, and the size of its terms."""
-        scalings = self._scalings(pull, v, softmax)
-        parts = np.zeros((len(scalings), 1 if softmax else len(v)))
+        factors = scalings(self.problem, pull, v, softmax)
+        parts = np.zeros((len(factors), 1 if softmax else len(v)))
         along = 0.0
         for rows in blocks(eta):
             along += float(np.abs(pull[rows] * eta[rows]).sum())
-            parts += self._loss_gaps(rows, eta[rows], pull[rows], scalings, softmax)
-        for part, c in zip(parts, scalings, strict=True):
+            parts += self._loss_gaps(rows, eta[rows], pull[rows], factors, softmax)
+        for part, c in zip(parts, factors, strict=True):
             coef = self._penalty_gap(W, c[:, None] * v)
             part += coef.sum() if softmax else coef
         # Outputs that share no row of a matrix of slopes have bounds of their own.
@@ -445,26 +481,6 @@ class Certificate:
         if self.problem.has_l2:
             terms = terms + (l2 * W - beyond) ** 2 / (2.0 * l2)
         return terms.sum(axis=1)
-
-    def _scalings(self, pull, v, softmax):
-        """Return factors of the slopes to try, each of shape (n_outputs,)."""
-        problem, one = self.problem, np.ones(len(v))
-        if not problem.has_l1:
-            return [one]
-        room = np.where(v != 0, problem.l1 / np.abs(v), np.inf).min(axis=1, initial=np.inf)
-        room = (room.min() * one if softmax else room) * (1.0 - 4.0 * _EPS)
-        least = np.minimum(room, 1.0)
-        if problem.has_l2:
-            return [one] if (room >= 1.0).all() else [one, least]
-        if not isinstance(problem.objective.loss, SquaredError):
-            return [least]
-        # D is a parabola along the slopes, and they may grow as well.
-        objective = problem.objective
-        y, s = objective.y.reshape(pull.shape), objective.s
-        inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
-        top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, inverse)
-        top = np.where(np.isfinite(top), top, 1.0)
-        return [least, np.clip(top, 0.0, np.minimum(room, 2.0))]
 
     # -- slopes that an intercept allows --------------------------------------------
 

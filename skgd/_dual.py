@@ -2,8 +2,19 @@
 
 import numpy as np
 
-__all__ = ["at_best_shift", "balanced_shares", "between_kinks", "blocks", "curvature", "evened"]
+from .losses import SquaredError
 
+__all__ = [
+    "at_best_shift",
+    "balanced_shares",
+    "between_kinks",
+    "blocks",
+    "curvature",
+    "evened",
+    "scalings",
+]
+
+_EPS = np.finfo(float).eps
 _BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
 _NEWTON, _BISECTIONS = 12, 45
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
@@ -166,3 +177,24 @@ def balanced_shares(eta, objective):
         p[np.arange(len(p)), codes[rows]] -= 1.0
         pull[rows] = s[rows, None] * p
     return pull
+
+
+def scalings(problem, pull, v, softmax):
+    """Return factors of the slopes to try, each of shape (n_outputs,)."""
+    one = np.ones(len(v))
+    if not problem.has_l1:
+        return [one]
+    room = np.where(v != 0, problem.l1 / np.abs(v), np.inf).min(axis=1, initial=np.inf)
+    room = (room.min() * one if softmax else room) * (1.0 - 4.0 * _EPS)
+    least = np.minimum(room, 1.0)
+    if problem.has_l2:
+        return [one] if (room >= 1.0).all() else [one, least]
+    if not isinstance(problem.objective.loss, SquaredError):
+        return [least]
+    # D is a parabola along the slopes, and they may grow as well.
+    objective = problem.objective
+    y, s = objective.y.reshape(pull.shape), objective.s
+    inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
+    top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, inverse)
+    top = np.where(np.isfinite(top), top, 1.0)
+    return [least, np.clip(top, 0.0, np.minimum(room, 2.0))]

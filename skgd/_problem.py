@@ -175,6 +175,16 @@ class Problem:
         """Return the problem of the same rows and penalty with another loss and strength."""
         return Problem(self.objective.with_loss(loss), self.penalty, alpha)
 
+    def outputs(self):
+        """Return a problem for each output, or this one alone where they are coupled.
+
+        F is the sum of theirs.
+        """
+        found = self.objective.outputs()
+        if len(found) == 1 or self.custom:
+            return [self]
+        return [Problem(one, self.penalty, self.alpha) for one in found]
+
     def sample(self, most):
         """Return the same problem on at most ``most`` of its rows, evenly spaced."""
         return Problem(self.objective.sample(most), self.penalty, self.alpha)

@@ -107,7 +107,7 @@ MAY_IMPORT = {
     "penalties": "_component _ranges _signatures penalties",
     "objectives": "_kernels _compat _protocols objectives",
     "_certificate.py": "_driver _dual _protocols losses solvers",
-    "_dual.py": "",
+    "_dual.py": "losses",
     "_driver.py": "_protocols",
     "_problem.py": "_protocols penalties",
     "callbacks.py": "_protocols",

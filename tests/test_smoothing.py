@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import linprog
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import QuantileRegressor
 from sklearn.svm import SVC
@@ -247,3 +247,34 @@ def test_a_warm_start_goes_on_from_the_optimum():
     est = GDRegressor("absolute_error", warm_start=True).fit(X, y)
     value = est.loss_curve_[-1]
     assert est.fit(X, y).loss_curve_[-1] <= value * (1 + 1e-4)
+
+
+def test_outputs_are_problems_of_their_own():
+    X, y = classes(300, k=3)
+    every = GDClassifier("hinge", alpha=1e-3, tol=1e-8).fit(X, y)
+    assert every.converged_
+    for j, label in enumerate(every.classes_):
+        one = GDClassifier("hinge", alpha=1e-3, tol=1e-9).fit(X, y == label)
+        assert_allclose(every.coef_[j], one.coef_[0], rtol=1e-3, atol=1e-4)
+    X, t = numbers()
+    T = np.column_stack([t, -3.0 * t, np.full(len(t), 7.0)])
+    both = GDRegressor("absolute_error", alpha=1e-3, tol=1e-8).fit(X, T)
+    alone = GDRegressor("absolute_error", alpha=1e-3, tol=1e-9).fit(X, t)
+    assert both.converged_
+    assert_allclose(both.coef_[0], alone.coef_, rtol=1e-3, atol=1e-4)
+    assert_allclose(both.predict(X)[:, 2], 7.0)
+
+
+def test_a_band_without_rows_is_no_end():
+    # The iris' classes once left a width without a row in a band.
+    X, y = load_iris(return_X_y=True)
+    est = GDClassifier("hinge").fit(X, y)
+    assert est.converged_
+    W, b = est.coef_, est.intercept_
+    least = 0.0
+    for j in range(3):
+        exact = SVC(C=1 / (1e-4 * 150), kernel="linear", tol=1e-8).fit(X, y == j)
+        least += F(exact, X, y == j, hinge, 1e-4)
+    signs = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    found = np.maximum(0.0, 1.0 - signs * (X @ W.T + b)).sum() / 150 + 0.5e-4 * (W**2).sum()
+    assert found <= least + 1e-4 * (2.0 - least)

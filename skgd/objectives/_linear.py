@@ -240,6 +240,24 @@ class LinearObjective(Passes):
         """Return the objective of the same rows with another loss, in the same variables."""
         return self._like(self.X, self.y, self.s, self.mass, loss)
 
+    def outputs(self):
+        """Return an objective for each output, or this one alone where they are coupled."""
+        if self.n_outputs == 1 or self.loss.joint:
+            return [self]
+        codes, loss = self.loss.codes, self.loss.loss if self.loss.codes else self.loss
+        more = {"fit_intercept": self.fit_intercept, "mass": self.mass}
+        return [
+            LinearObjective(
+                self.X,
+                np.where(self.y == j, 1.0, -1.0) if codes else np.ascontiguousarray(self.y[:, j]),
+                self.s,
+                loss,
+                n_threads=self.n_threads,
+                **more,
+            )
+            for j in range(self.n_outputs)
+        ]
+
     def _like(self, X, y, s, mass, loss):
         more = {"n_outputs": self.n_outputs, "fit_intercept": self.fit_intercept}
         return LinearObjective(X, y, s, loss, **more, mass=mass, n_threads=self.n_threads)

@@ -183,6 +183,13 @@ class ScaledObjective:
         """Return a scaled objective of at most ``most`` rows, in the same variables."""
         return ScaledObjective(self.inner.sample(most), self.shift, self.scale)
 
+    def outputs(self):
+        """Return an objective for each output, or this one alone where they are coupled."""
+        inner = self.inner.outputs()
+        if len(inner) == 1:
+            return [self]
+        return [ScaledObjective(one, self.shift, self.scale) for one in inner]
+
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
         return ScaledObjective(self.inner.with_loss(loss), self.shift, self.scale)

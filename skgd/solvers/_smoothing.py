@@ -36,10 +36,11 @@ class Smoothing(Solver):
     loss, or lie between two of them: they are a dual point whose gap goes to zero with
     :math:`\delta`.
 
-    Steps are those of `Newton` where at most 1,500 coefficients depend on each other, whose
-    Hessian is that of the rows inside a band, or near one where so few lie inside that steps were
-    too long; beyond, they are those of `LBFGS`. With a smooth loss there
-    is nothing to smooth, and all steps are steps of F.
+    Outputs that do not depend on each other, several targets or one class against the rest, are
+    problems of their own. Steps are those of `Newton` where at most 1,500 coefficients depend on
+    each other, whose Hessian is that of the rows inside a band, or near one where so few lie inside
+    that steps were too long; beyond, they are those of `LBFGS`. With a smooth loss there is nothing
+    to smooth, and all steps are steps of F.
 
     Notes
     -----
@@ -95,123 +96,163 @@ class Smoothing(Solver):
         -------
         State
             Sets ``value`` and ``violation`` at the start, and in ``memory`` the linear
-            predictors ``eta`` of the point, ``inner``, the state of the solver of the smooth
-            problem, and ``below``: its loss, and point, value and predictors there.
+            predictors ``eta`` of the point, ``runs``, one for each output that depends on no
+            other, and ``below``, for each its smooth loss, and point, value and predictors there.
         """
-        loss = problem.objective.loss
         state = State(theta.copy())
-        state.point = state.theta
-        objective, width = problem.objective, None
-        if not loss.smooth:
-            width = _WIDEST * float(loss.unit(objective.y, objective.s))
-        state.memory.update(width=width, solver=self._steps_of(problem), reference=None)
-        self._begin(problem, state, theta)
+        W, b = problem.objective.split(theta)
+        parts = self._parts(problem)
+        alone = len(parts) == 1
+        state.memory["runs"] = [
+            self._first(part, theta if alone else np.append(W[j], b[j]))
+            for j, part in enumerate(parts)
+        ]
+        self._show(problem, state)
         return state
 
-    @staticmethod
-    def _steps_of(problem):
-        return Newton() if block_size(problem.objective) <= FACTORED else LBFGS()
-
-    def _begin(self, problem, state, theta):
-        """Set up the smooth problem of the present width at ``theta``."""
-        memory = state.memory
-        memory["reach"] = 1.0
-        memory["inner"] = memory["solver"].init(self._smooth(problem, memory), theta, None)
-        memory["first"] = memory["inner"].violation
-        if memory["reference"] is None:
-            memory["reference"] = memory["first"]
-        if memory["width"] is not None:
-            memory["served"] = False
-        self._show(problem, state)
-
-    def _smooth(self, problem, memory):
-        """Return the problem that steps are taken on, kept while it is the same."""
-        key = memory["width"], memory["reach"]
-        if key[0] is None:
-            return problem
+    def _parts(self, problem):
+        """Return a problem for each output, kept while the whole is the same."""
         kept = getattr(self, "_kept", None)
-        if kept is None or kept[0] is not problem or kept[1] != key:
-            loss = problem.objective.loss.smoothed(*key)
-            self._kept = kept = problem, key, problem.with_loss(loss, problem.alpha)
-        return kept[2]
+        if kept is None or kept[0] is not problem:
+            parts = [problem] if problem.objective.loss.smooth else problem.outputs()
+            self._kept = kept = problem, parts, [None] * len(parts)
+        return kept[1]
+
+    def _first(self, part, theta):
+        objective, width = part.objective, None
+        if not objective.loss.smooth:
+            width = _WIDEST * float(objective.loss.unit(objective.y, objective.s))
+        solver = Newton() if block_size(objective) <= FACTORED else LBFGS()
+        run = _Run(solver, width)
+        run.begin(part, self._smooth(part, run), theta)
+        return run
+
+    def _smooth(self, part, run):
+        """Return the problem that a run takes steps on, kept while it is the same."""
+        if run.width is None:
+            return part
+        _, parts, smooth = self._kept
+        j = next(i for i, one in enumerate(parts) if one is part)
+        key = run.width, run.reach
+        if smooth[j] is None or smooth[j][0] != key:
+            smooth[j] = key, part.with_loss(part.objective.loss.smoothed(*key), part.alpha)
+        return smooth[j][1]
 
     def _show(self, problem, state):
-        """Take value and violation from the state of the smooth problem."""
-        memory, inner = state.memory, state.memory["inner"]
-        eta, value, smooth = inner.memory["eta"], inner.value, memory["width"] is None
-        if eta is None:
-            eta = problem.objective.linear(inner.theta)
-        if smooth:
-            memory.update(grad=inner.memory["grad"], model=inner.memory.get("model"))
+        """Take point, value and violation from the runs."""
+        memory, runs = state.memory, state.memory["runs"]
+        state.value = sum(run.value for run in runs)
+        state.violation = max(run.violation for run in runs)
+        state.rate = min(run.inner.rate for run in runs)
+        if len(runs) == 1:
+            state.point, memory["eta"] = runs[0].point, runs[0].eta
+            state.theta = runs[0].inner.theta
         else:
-            losses = problem.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
-            value = problem.value(inner.theta, losses)
-            loss = problem.objective.loss.smoothed(memory["width"])
-            memory["below"] = loss, inner.theta, inner.value, eta
-        hidden = memory["hidden"] = max(value - inner.value, 0.0)
-        # Small only where both the steps and the smoothing have little left to give.
-        share = hidden / abs(value) if hidden > 0.0 else 0.0
-        state.violation = inner.violation + memory["reference"] * share
-        state.theta, state.rate = inner.theta, inner.rate
-        # F of the loss itself may rise while F of the smooth one falls.
-        if smooth or not value >= state.value:
-            state.point, state.value, memory["eta"] = inner.theta, value, eta
+            state.point, state.theta = np.empty_like(state.theta), np.empty_like(state.theta)
+            for whole, parts in (
+                (state.point, [run.point for run in runs]),
+                (state.theta, [run.inner.theta for run in runs]),
+            ):
+                W, b = problem.objective.split(whole)
+                W[:], b[:] = [part[:-1] for part in parts], [part[-1] for part in parts]
+            memory["eta"] = np.hstack([run.eta for run in runs])
+        if runs[0].width is None:
+            inner = runs[0].inner.memory
+            memory.update(grad=inner["grad"], model=inner.get("model"))
+        else:
+            memory["below"] = [run.below for run in runs]
+            memory["served"] = all(run.served for run in runs)
 
     def step(self, problem, state):
         """Do one step; the value is that of the best point so far."""
-        memory = state.memory
+        memory, runs = state.memory, state.memory["runs"]
+        parts = self._parts(problem)
         state.t += 1
         state.passes += 1
-        if memory.get("served"):
-            memory["width"] *= _NARROWER
-            self._begin(problem, state, memory["inner"].theta)
-        before = memory["inner"].value
-        memory["inner"] = inner = memory["solver"].step(
-            self._smooth(problem, memory), memory["inner"]
-        )
+        if all(run.served for run in runs):
+            # Those that are far ahead of the others wait for them.
+            most = max(run.hidden for run in runs)
+            for part, run in zip(parts, runs, strict=True):
+                if run.hidden >= _NARROWER * most:
+                    run.width *= _NARROWER
+                    run.reach = 1.0
+                    run.begin(part, self._smooth(part, run), run.inner.theta)
+        for part, run in zip(parts, runs, strict=True):
+            if not run.served:
+                run.advance(part, self._smooth(part, run))
         self._show(problem, state)
-        stalled = "stalled" in inner.memory
-        if memory["width"] is None:
-            if stalled:
+        if runs[0].width is None:
+            if "stalled" in runs[0].inner.memory:
                 memory["stalled"] = True
-            return state
-        if stalled and self._widen(memory):
-            # Without a row in a band there was no curvature to go by.
-            del inner.memory["stalled"]
-            return state
-        most = _STEPS if isinstance(memory["solver"], Newton) else _SMALL_STEPS
-        if stalled or inner.t >= most or self._solved(memory, before - inner.value):
-            memory["served"] = True
-            if memory["hidden"] <= _LEAST * abs(state.value):
+        elif memory["served"]:
+            hidden = sum(run.hidden for run in runs)
+            if hidden <= _LEAST * abs(state.value):
                 memory["stalled"] = True
-        else:
-            self._adapt(memory)
         return state
 
-    @staticmethod
-    def _solved(memory, fall):
-        solved = memory["inner"].violation <= _SOLVED * memory["first"]
-        return solved and fall <= _SERVED * memory["hidden"]
-
-    def _adapt(self, memory):
-        """Let rows near a band show a curvature too where steps turn out too long."""
-        inner = memory["inner"]
-        if inner.rate < _SHORT:
-            self._widen(memory)
-        elif inner.rate >= 1.0 and memory["reach"] > 1.0:
-            memory["reach"], inner.memory["model"] = 0.5 * memory["reach"], None
-
-    @staticmethod
-    def _widen(memory):
-        """Return whether rows from farther away may join a band from now on."""
-        if memory["reach"] >= _FARTHEST or not isinstance(memory["solver"], Newton):
-            return False
-        memory["reach"], memory["inner"].memory["model"] = 4.0 * memory["reach"], None
-        return True
-
     def restart(self, state, theta, value):
-        """Put ``state`` back to ``theta``; the smooth problem goes on from there."""
+        """Put ``state`` back to ``theta``; the smooth problems go on from where they are."""
         super().restart(state, theta, value)
-        memory = state.memory
-        memory["solver"].restart(memory["inner"], theta, value)
-        memory["eta"] = None
+        state.memory["eta"] = None
+
+
+class _Run:
+    """Steps on smooth losses, ever nearer to one with a kink, of one output."""
+
+    def __init__(self, solver, width):
+        self.solver, self.width, self.reach = solver, width, 1.0
+        self.value, self.point, self.eta, self.reference = np.nan, None, None, None
+        self.served, self.hidden, self.below = False, 0.0, None
+
+    def begin(self, part, smooth, theta):
+        """Go on from ``theta`` with a new smooth problem."""
+        self.inner = self.solver.init(smooth, theta, None)
+        self.first = self.inner.violation
+        self.reference = self.first if self.reference is None else self.reference
+        self.served = False
+        self._look(part)
+
+    def _look(self, part):
+        inner, value, eta = self.inner, self.inner.value, self.inner.memory["eta"]
+        if eta is None:
+            eta = part.objective.linear(inner.theta)
+        if self.width is not None:
+            losses = part.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
+            value = part.value(inner.theta, losses)
+            loss = part.objective.loss.smoothed(self.width)
+            self.below = loss, inner.theta, inner.value, eta
+        self.hidden = max(value - inner.value, 0.0)
+        # Small only where both the steps and the smoothing have little left to give.
+        share = self.hidden / abs(value) if self.hidden > 0.0 else 0.0
+        self.violation = inner.violation + self.reference * share
+        # F of the loss itself may rise while F of the smooth one falls.
+        if self.width is None or not value >= self.value:
+            self.point, self.value, self.eta = inner.theta, value, eta
+
+    def advance(self, part, smooth):
+        """Do one step of the solver, and see whether the smooth problem has served."""
+        before = self.inner.value
+        self.inner = inner = self.solver.step(smooth, self.inner)
+        self._look(part)
+        if self.width is None:
+            return
+        stalled = "stalled" in inner.memory
+        if stalled and self._widen():
+            # Without a row in a band there was no curvature to go by.
+            del inner.memory["stalled"]
+            return
+        most = _STEPS if isinstance(self.solver, Newton) else _SMALL_STEPS
+        solved = inner.violation <= _SOLVED * self.first
+        if stalled or inner.t >= most or (solved and before - inner.value <= _SERVED * self.hidden):
+            self.served = True
+        elif inner.rate < _SHORT:
+            self._widen()
+        elif inner.rate >= 1.0 and self.reach > 1.0:
+            self.reach, inner.memory["model"] = 0.5 * self.reach, None
+
+    def _widen(self):
+        """Return whether rows from farther away may join a band from now on."""
+        if self.reach >= _FARTHEST or not isinstance(self.solver, Newton):
+            return False
+        self.reach, self.inner.memory["model"] = 4.0 * self.reach, None
+        return True
