@@ -192,14 +192,14 @@ def test_the_certificate_is_never_below_the_truth(loss, penalty):
     kind, data = (GDClassifier, classes) if loss == "hinge" else (GDRegressor, numbers)
     X, y = data()
     options = {"penalty": penalty, "alpha": 0.01}
-    best = kind(loss, tol=1e-9, **options).fit(X, y)
-    assert best.optimality_ <= 1e-9
+    best = kind(loss, tol=1e-8, **options).fit(X, y)
+    assert best.optimality_ <= 1e-8
     for steps in (1, 3, 8, 15):
         with pytest.warns(ConvergenceWarning):
             early = kind(loss, tol=0.0, max_iter=steps, **options).fit(X, y)
         null = early.loss_curve_[0]
         excess = early.loss_curve_[-1] - best.loss_curve_[-1]
-        assert early.optimality_ * (null * 2) >= excess - 1e-9 * abs(null)
+        assert early.optimality_ * (null * 2) >= excess - 1e-8 * abs(null)
 
 
 def test_several_classes_and_weights_that_repeat_rows():
@@ -278,3 +278,24 @@ def test_a_band_without_rows_is_no_end():
     signs = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
     found = np.maximum(0.0, 1.0 - signs * (X @ W.T + b)).sum() / 150 + 0.5e-4 * (W**2).sum()
     assert found <= least + 1e-4 * (2.0 - least)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+def test_targets_far_from_where_the_run_begins(penalty):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 8))
+    y = np.full(5, 1e4)  # no spread, and no intercept to start from
+    options = {"penalty": penalty, "alpha": 1e-6, "fit_intercept": False}
+    est = GDRegressor("absolute_error", **options).fit(X, y)
+    assert est.converged_
+    assert est.loss_curve_[-1] <= 0.01 * 1e4
+
+
+def test_steps_go_on_where_slopes_do():
+    # With a share of l1 steps once had the length of a band's curvature on a slope without one.
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((5, 3)), rng.standard_normal(5)
+    est = GDRegressor(
+        "epsilon_insensitive", penalty="elasticnet", alpha=0.3, l1_ratio=0.5, tol=1e-6
+    ).fit(X, y)
+    assert est.converged_

@@ -24,7 +24,7 @@ _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left 
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _CG = 100
-_HALVINGS = 40
+_HALVINGS, _DOUBLINGS = 40, 20
 
 
 class _Applied:
@@ -269,9 +269,28 @@ class Newton(LBFGS):
             point = there if t == 1.0 else theta + t * direction
             value = problem.value(point, line.loss_sum)
             if value <= state.value + 1e-4 * t * fall + noise:
+                if t == 1.0 and problem.objective.loss.banded:
+                    t, point = self._farther(problem, line, theta, direction, value - noise)
+                    point = there if t == 1.0 else point
                 return self._arrive(problem, line, t, point)
             t *= 0.5
         return None
+
+    @staticmethod
+    def _farther(problem, line, theta, direction, value):
+        """Return how far F goes on falling, by doubling, and the point there."""
+        # A model with the curvature of a band knows nothing of slopes that go on without end.
+        t, point = 1.0, None
+        for _ in range(_DOUBLINGS):
+            line(2.0 * t)
+            ahead = theta + 2.0 * t * direction
+            found = problem.value(ahead, line.loss_sum)
+            if not found < value:
+                break
+            t, point, value = 2.0 * t, ahead, found
+        if line.t != t:
+            line(t)
+        return t, point
 
     @staticmethod
     def _kinked(problem, theta):

@@ -121,7 +121,9 @@ class Smoothing(Solver):
     def _first(self, part, theta):
         objective, width = part.objective, None
         if not objective.loss.smooth:
-            width = _WIDEST * float(objective.loss.unit(objective.y, objective.s))
+            # Wide enough for where it begins, which without an intercept may be far off.
+            unit = float(objective.loss.unit(objective.y, objective.s))
+            width = _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass)
         solver = Newton() if block_size(objective) <= FACTORED else LBFGS()
         run = _Run(solver, width)
         run.begin(part, self._smooth(part, run), theta)
@@ -175,7 +177,7 @@ class Smoothing(Solver):
             for part, run in zip(parts, runs, strict=True):
                 if run.hidden >= _NARROWER * most:
                     run.width *= _NARROWER
-                    run.reach = 1.0
+                    run.reach = run.least = 1.0
                     run.begin(part, self._smooth(part, run), run.inner.theta)
         for part, run in zip(parts, runs, strict=True):
             if not run.served:
@@ -200,7 +202,7 @@ class _Run:
     """Steps on smooth losses, ever nearer to one with a kink, of one output."""
 
     def __init__(self, solver, width):
-        self.solver, self.width, self.reach = solver, width, 1.0
+        self.solver, self.width, self.reach, self.least = solver, width, 1.0, 1.0
         self.value, self.point, self.eta, self.reference = np.nan, None, None, None
         self.served, self.hidden, self.below = False, 0.0, None
 
@@ -238,8 +240,9 @@ class _Run:
             return
         stalled = "stalled" in inner.memory
         if stalled and self._widen():
-            # Without a row in a band there was no curvature to go by.
+            # Without a row in a band there was no curvature to go by; nor will there be soon.
             del inner.memory["stalled"]
+            self.least = 0.5 * self.reach
             return
         most = _STEPS if isinstance(self.solver, Newton) else _SMALL_STEPS
         solved = inner.violation <= _SOLVED * self.first
@@ -248,7 +251,10 @@ class _Run:
         elif inner.rate < _SHORT:
             self._widen()
         elif inner.rate >= 1.0 and self.reach > 1.0:
-            self.reach, inner.memory["model"] = 0.5 * self.reach, None
+            if self.reach > self.least:
+                self.reach, inner.memory["model"] = 0.5 * self.reach, None
+            else:
+                self.least = max(1.0, 0.8 * self.least)
 
     def _widen(self):
         """Return whether rows from farther away may join a band from now on."""
