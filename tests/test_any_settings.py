@@ -331,6 +331,7 @@ REFUSALS = [
     r"needs a separable penalty",
     r"takes the l1 and l2 parts of a penalty",
     r"needs a smooth loss; .* has a kink",
+    r"needs a smooth loss near .*, and knows none",
     r"finds the length of each step by a line search",
     r"All values of sample_weight are zero",
     r"y holds one class only",

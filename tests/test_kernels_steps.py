@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from kernel_cases import (
     DTYPES,
+    EMPTY,
     LAYOUTS,
     SEPARABLE,
     draw,
@@ -17,6 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skgd import _kernels, losses
 from skgd._kernels import _reference, get_pointwise
+from skgd._protocols import Rows
 
 
 def check_sgd(
@@ -32,8 +34,9 @@ def check_sgd(
     big_rates=False,
     mean_atol=1e-12,
     with_still=False,
+    d=7,
 ):
-    rng, n, d = np.random.RandomState(2), 150, 7
+    rng, n = np.random.RandomState(2), 150
     y, s = draw(loss, n, k, rng), weights(n, rng)
     rows, X = make_rows(layout, dtype, y, s, rng, d, codes=loss.codes)
     order = rng.permutation(n)
@@ -215,6 +218,36 @@ def test_a_metric_works_on_centred_rows(k, strength, average_from):
     a, l1m = strength * rng.uniform(size=7), strength * rng.uniform(size=7)
     metric = rng.uniform(0.2, 2, size=7), 3 * rng.standard_normal(7), a, l1m
     check_sgd(losses.SquaredError(), "dense", k=k, metric=metric, average_from=average_from)
+
+
+@pytest.mark.parametrize("d", [1, 4, 8, 9, 12, 63, 255, 256, 257])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.4])
+def test_rows_of_any_width_overlap(d, dtype, centred, decay):
+    rng = np.random.RandomState(4)
+    options = {"dtype": dtype, "d": d, "with_still": True}
+    check_sgd(losses.LogLoss(), "dense", l2=0.1, **options)
+    a, shift = decay * rng.uniform(size=d), rng.standard_normal(d) if centred else None
+    metric = rng.uniform(0.2, 2, size=d), shift, a, np.zeros(d)
+    check_sgd(losses.LogLoss(), "dense", metric=metric, **options)
+
+
+def test_a_product_of_two_rows_that_overflows_is_not_one_of_the_predictor():
+    # x . x is infinite, x . w is not: the move is then taken before the dot.
+    X = np.full((6, 9), 1e160)
+    y, s, order = np.array([1.0, -1.0] * 3), np.ones(6), np.arange(6)
+    rows = Rows(True, X.ravel(), EMPTY, EMPTY, 9, y, False, s)
+    rates = np.full(6, 1e-319)
+    got, want = ([np.zeros((1, 9)), np.zeros(1)] for _ in range(2))
+    loss = losses.LogLoss()
+    fixed = (0.0, 0.0, 1.0, True)
+    _kernels.sgd_block(rows, order, rates, *got, *fixed, loss.pointwise())
+    _reference.sgd_block(X, y, s, order, rates, *want, *fixed, point_slope(loss))
+    assert np.isfinite(got[0]).all()
+    assert np.abs(got[0]).max() > 0.0
+    for a, b in zip(got, want, strict=True):
+        assert_allclose(a, b, rtol=1e-6)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
