@@ -4,6 +4,9 @@ import ast
 import inspect
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -279,3 +282,11 @@ def test_every_parameter_and_fitted_attribute_is_documented(cls, rows, target):
     attributes = [a for a in vars(est) if a.endswith("_") and not a.startswith("_")]
     for name in [*est.get_params(), *attributes]:
         assert re.search(rf"^ *([\w, ]+, )?{name}(, [\w, ]+)? : ", cls.__doc__, re.M), name
+
+
+def test_sources_without_kernels_say_what_to_do(tmp_path):
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(ROOT, tmp_path / "skgd", ignore=ignored)
+    run = [sys.executable, "-c", "import skgd"]
+    found = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "run it from another folder, or install with pip install -e ." in found.stderr

@@ -1,11 +1,19 @@
 """Compiled kernels: arithmetic on rows, nothing else; NumPy twins in `_reference`."""
 
-from ._blocks import column_moments, full_pass, minibatch_block, row_norms
-from ._gram import gram_block
-from ._maps import adjoint_map, linear_map, losses_along, losses_at
-from ._pointwise import Move, Pointwise, get_move, get_pointwise
-from ._quadratic import descend_quadratic
-from ._steps import sgd_block
+try:
+    from ._blocks import column_moments, full_pass, minibatch_block, row_norms
+    from ._gram import gram_block
+    from ._maps import adjoint_map, linear_map, losses_along, losses_at
+    from ._pointwise import Move, Pointwise, get_move, get_pointwise
+    from ._quadratic import descend_quadratic
+    from ._steps import sgd_block
+except ModuleNotFoundError as error:
+    if error.name is None or not error.name.startswith(__name__):
+        raise
+    raise ImportError(
+        "The kernels of skgd are not compiled in this folder. Python takes the sources here for "
+        "the installed package: run it from another folder, or install with pip install -e ."
+    ) from error
 
 __all__ = [
     "Move",
