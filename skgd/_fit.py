@@ -38,6 +38,7 @@ from .schedules import Adaptive
 
 __all__ = ["fit"]
 
+_ROUNDING = 1e-13  # of F, relative: what two ways of adding up losses may differ by
 _FEW = 2048  # rows that tell the size of a gradient
 _TINY = np.finfo(float).tiny
 _FAR = 1e50  # weights beyond it, and beyond its inverse, are brought back to about one
@@ -137,6 +138,8 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         theta = null
     zeros = objective.from_user(objective.zeros())
     zero_value = problem.value(zeros)
+    # The same sum in another order may be larger by its rounding.
+    zero_value += _ROUNDING * abs(zero_value)
 
     state = plan.solver.init(problem, theta, rng)
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)

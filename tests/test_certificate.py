@@ -463,6 +463,7 @@ def test_a_stochastic_fit_has_a_gap_too(rows, target):
     assert 0 < est.optimality_ < 1
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("loss", ["squared_error", "hinge", "log_loss"])
 def test_coefficients_that_are_best_at_zero_are_known_to_be(rows, target, loss):
     X = rows(80, 5)
