@@ -25,7 +25,7 @@ from skgd.losses import (
 )
 from skgd.objectives import LinearObjective, Moments, make_scaled
 from skgd.penalties import L1, L2, ElasticNet, NoPenalty, UserPenalty
-from skgd.solvers import Newton, _composite, _newton
+from skgd.solvers import Newton, _composite, _curvature, _newton
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -154,6 +154,17 @@ def test_a_sample_of_rows_leads_to_the_same_optimum(make_problem, monkeypatch, l
     state, values = run(problem)
     assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
     assert_allclose(margins(problem, state.theta), margins(problem, all_rows.theta), atol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [*PENALTIES, UserPenalty(L1())], ids=repr)
+def test_a_softmax_class_by_class_leads_to_the_same_optimum(make_problem, monkeypatch, penalty):
+    problem = make_problem(Softmax(), penalty, 0.01, kind="classes", n=100, scaled=True)
+    whole, _ = run(problem)
+    monkeypatch.setattr(_curvature, "FACTORED", problem.objective.n_features + 1)
+    state, values = run(problem, 200)
+    assert len(state.memory["model"].blocks) == problem.objective.n_outputs
+    assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
+    assert_allclose(margins(problem, state.theta), margins(problem, whole.theta), atol=5e-5)
 
 
 @pytest.mark.parametrize("penalty", [*PENALTIES, UserPenalty(L1())], ids=repr)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from skgd.losses import (
     Gamma,
@@ -118,7 +119,7 @@ def large(n_threads, n=20_000, d=40):
 
 def test_threads_change_no_bit_of_moments_and_hessians():
     one, two = large(1), large(2)
-    assert len(one._parts()) > 1
+    assert len(one._ranges()) > 1
     for a, b in zip(one.moments(), two.moments(), strict=True):
         assert_array_equal(a, b)
     eta = one.linear(np.linspace(-0.1, 0.1, 41))
@@ -210,6 +211,56 @@ def test_the_hessian_of_some_rows_is_theirs_alone(make_problem):
     assert_allclose(parts[2], inner.curvatures(eta)[9, 0] * np.outer(z, z), atol=1e-10)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@every_loss
+def test_the_diagonal_of_the_hessian_is_that_of_the_whole(make_problem, loss, kind, scaled):
+    objective, theta, _ = make(make_problem, loss, kind, scaled=scaled)
+    eta, k = objective.linear(theta), objective.n_outputs
+    whole = objective.hessian(eta, np.arange(objective.n_rows))
+    D, d = objective.split(objective.hessian_diagonal(eta))
+    for j in range(k):
+        assert_allclose(np.append(D[j], d[j]), np.diag(whole[j, j]), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_class_by_itself_leaves_rows_of_no_curvature_to_the_diagonal(make_problem, scaled):
+    objective, theta, _ = make(make_problem, Softmax(), "classes", scaled=scaled)
+    rows = np.arange(0, objective.n_rows, 2)
+    for far in (1.0, 60.0):  # rows that are fitted ever better
+        eta = far * objective.linear(theta)
+        whole = objective.hessian(eta, rows)
+        own = objective.hessian(eta, rows, own=True)
+        assert set(own) == {(j, j) for j in range(objective.n_outputs)}
+        h = objective.curvatures(eta)[rows]
+        for (j, _), part in own.items():
+            want, slight = whole[j, j], h[:, j] <= 1e-3 * h[:, j].mean()
+            assert (slight & (S[rows] > 0)).any() == (far > 1.0)
+            assert_allclose(np.diag(part), np.diag(want), rtol=1e-9, atol=1e-13)
+            assert_allclose(part, want, atol=2e-3 * np.diag(want).max())
+            assert_allclose(part, part.T)
+
+
+@pytest.mark.parametrize("k", [2, 3, 20])
+def test_outputs_of_sparse_rows_do_not_know_of_each_other(k, rows):
+    X = sparse.csr_array(rows(3000, 200))
+    rng = np.random.RandomState(0)
+    y, s = rng.standard_normal((3000, k)), rng.uniform(0.5, 2.0, 3000)
+    theta = rng.standard_normal(k * 201)
+    found = []
+    for n_threads in (1, 2, 3):
+        objective = LinearObjective(X, y, s, SquaredError(), n_outputs=k, n_threads=n_threads)
+        found.append(objective.look(theta))
+        for a, b in zip(found[0], found[-1], strict=True):
+            assert_array_equal(a, b)
+    value, grad, eta = found[0]
+    W, b = theta[: 200 * k].reshape(k, 200), theta[200 * k :]
+    want = X @ W.T + b
+    assert_allclose(eta, want, rtol=1e-9, atol=1e-9)
+    assert_allclose(value, 0.5 * (s[:, None] * (want - y) ** 2).sum(), rtol=1e-12)
+    u = s[:, None] * (want - y)
+    assert_allclose(grad, np.append((X.T @ u).T.ravel(), u.sum(axis=0)), rtol=1e-9, atol=1e-7)
+
+
 def test_a_model_of_many_rows_sees_a_curvature_that_few_rows_show(make_problem):
     objective, theta, _ = make(make_problem, Huber(1e-6), "regression")
     assert not objective.curvatures(objective.linear(theta)).any()
@@ -226,7 +277,7 @@ def test_threads_change_no_bit_of_the_parts(rows, target):
         eta = objective.linear(np.linspace(-1, 1, 21))
         value, u = objective.slopes(eta)
         found.append((eta, value, u, objective.adjoint(u)))
-        assert len(objective._parts()) > 2
+        assert len(objective._prepared()) > 2
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             assert_array_equal(a, b)

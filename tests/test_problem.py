@@ -237,7 +237,7 @@ def test_threads_do_not_change_a_bit(rows, target):
     results = []
     for n_threads in (1, 2, 5):
         objective = LinearObjective(X, y, np.ones(len(y)), SquaredError(), n_threads=n_threads)
-        assert len(objective._parts()) > 2
+        assert len(objective._prepared()) > 2
         value, grad = objective.sums(np.linspace(-1, 1, 21))
         assert objective.loss_sum(np.linspace(-1, 1, 21)) == value
         results.append(np.append(grad, value))

@@ -1,6 +1,7 @@
 """Compiled kernels: arithmetic on rows, nothing else; NumPy twins in `_reference`."""
 
 try:
+    from ._across import adjoint_across, linear_across, table_width
     from ._blocks import column_moments, full_pass, minibatch_block, row_norms
     from ._gram import gram_block
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
@@ -18,6 +19,7 @@ except ModuleNotFoundError as error:
 __all__ = [
     "Move",
     "Pointwise",
+    "adjoint_across",
     "adjoint_map",
     "column_moments",
     "descend_quadratic",
@@ -25,10 +27,12 @@ __all__ = [
     "get_move",
     "get_pointwise",
     "gram_block",
+    "linear_across",
     "linear_map",
     "losses_along",
     "losses_at",
     "minibatch_block",
     "row_norms",
     "sgd_block",
+    "table_width",
 ]

@@ -63,7 +63,8 @@ class LinearObjective(Passes):
         self._pointwise = loss.pointwise()
         self.table = self._make_rows()  # for kernels that do not ask for the loss
         self._rows = self.table if self._pointwise is not None else None
-        self._scratch = None
+        self._scratch = self._cuts = None
+        self._kept_tables = {}
 
     def _make_rows(self):
         X = self.X
@@ -144,7 +145,7 @@ class LinearObjective(Passes):
             return _reference.weigh(self.s, out)
         return self.curvatures(eta) * moved
 
-    def hessian(self, eta, rows, shift=None, inv_scale=None, bend=None):
+    def hessian(self, eta, rows, shift=None, inv_scale=None, bend=None, own=False):
         r"""Return the second derivative of sums over some rows, by pairs of outputs.
 
         .. math:: H_{jl} = \sum_i h_{ijl} z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
@@ -159,6 +160,9 @@ class LinearObjective(Passes):
             :math:`m` and :math:`1 / \sigma`.
         bend : ndarray of shape (n_rows, n_outputs), default=None
             What takes the place of second derivatives, not weighted; not for a joint loss.
+        own : bool, default=False
+            Only ``j == l``, of a joint loss too, and there rows of little curvature through
+            their squares alone.
 
         Returns
         -------
@@ -167,7 +171,28 @@ class LinearObjective(Passes):
             only ``j == l`` where outputs do not depend on each other. Costs
             :math:`O(n_{sample} d^2)` for each; X is not copied.
         """
+        if own:
+            return _moments.own_moments(self, eta, rows, shift, inv_scale)
         return _moments.second_moments(self, eta, rows, shift, inv_scale, bend)
+
+    def hessian_diagonal(self, eta, shift=None, inv_scale=None):
+        r"""Return the diagonal of the second derivative of sums over all rows.
+
+        .. math:: D_{jc} = \sum_i h_{ij} z_{ic}^2, \qquad z_i = [(x_i - m) / \sigma, 1]
+
+        Parameters
+        ----------
+        eta : ndarray of shape (n_rows, n_outputs)
+            Linear predictors.
+        shift, inv_scale : ndarray of shape (n_features,), default=None
+            :math:`m` and :math:`1 / \sigma`.
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+            Not divided by the mass. One reading of X for each output.
+        """
+        return _moments.diagonal_moments(self, eta, shift, inv_scale)
 
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.

@@ -14,8 +14,10 @@ __all__ = [
     "Moments",
     "bend_of",
     "bounded_curvature",
+    "diagonal_moments",
     "gradient_difference",
     "moments_in_parts",
+    "own_moments",
     "second_derivative",
     "second_moments",
 ]
@@ -24,6 +26,7 @@ _MOST_PARTS = 4  # of the rows of a Hessian
 _ROOM = 2**22  # bytes that their sums may always take
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
+_SLIGHT = 1e-3  # of the mean curvature of an output: one that is left to the diagonal
 _SLICE = 8192  # rows whose second derivatives are taken at a time
 
 
@@ -206,6 +209,63 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
     for matrix in found:
         matrix += np.triu(matrix, 1).T
     return dict(zip(pairs, found, strict=True))
+
+
+def own_moments(objective, eta, rows, shift=None, inv_scale=None):
+    """Return what `LinearObjective.hessian` gives for each output with itself, or nearly.
+
+    Rows whose curvatures are small for an output, and add up to a thousandth of what all are
+    at most, count there through the squares of their entries alone: where rows are fitted well,
+    these are nearly all. Outputs go to threads.
+    """
+    d, s = objective.n_features, objective.s
+    rows = np.ascontiguousarray(rows, dtype=np.intp)
+    with np.errstate(over="ignore", invalid="ignore"):
+        h = weigh(s[rows], second_derivative(objective.loss, objective.y[rows], eta[rows]))
+
+    def one(j, *_):
+        out, mine = np.zeros((1, d + 1, d + 1)), h[:, j]
+        held = mine > _SLIGHT * mine.mean()
+        some = np.flatnonzero(held)
+        for start in range(0, len(some), _SLICE):
+            part = some[start : start + _SLICE]
+            own = np.ascontiguousarray(mine[part, None])
+            _kernels.gram_block(objective.table, rows[part], own, shift, inv_scale, out)
+        out[0] += np.triu(out[0], 1).T
+        if len(some) < len(rows):
+            slight = np.where(held, 0.0, mine)
+            out[0].flat[:: d + 2] += _squares(objective, rows, slight, shift, inv_scale)
+        return out[0]
+
+    outputs = [(j, j + 1) for j in range(objective.n_outputs)]
+    found = in_turn(one, outputs, objective.n_threads)
+    return {(j, j): matrix for j, matrix in enumerate(found)}
+
+
+def _squares(objective, rows, h, shift, inv_scale):
+    """Return the sums of the squared entries of scaled rows and a 1, weighted by ``h``."""
+    weights, mass = np.zeros(objective.n_rows), float(h.sum())
+    weights[rows] = h
+    # About the shift where rows are dense: squares near it lose no digits.
+    near = np.zeros(objective.n_features) if shift is None or objective.sparse else shift
+    mean, var = _kernels.column_moments(objective.table._replace(s=weights), near)[:2]
+    about = mean if shift is None else mean - shift
+    square = (var + about**2) * (1.0 if inv_scale is None else inv_scale**2)
+    return mass * np.append(square, 1.0) if mass > 0.0 else np.zeros(len(mean) + 1)
+
+
+def diagonal_moments(objective, eta, shift=None, inv_scale=None):
+    """Return what `LinearObjective.hessian_diagonal` describes; outputs go to threads."""
+    h, everything = objective.curvatures(eta), np.arange(objective.n_rows)
+    out = np.empty(objective.n_params)
+    W, b = objective.split(out)
+
+    def one(j, *_):
+        squares = _squares(objective, everything, h[:, j], shift, inv_scale)
+        W[j], b[j] = squares[:-1], squares[-1]
+
+    in_turn(one, [(j, j + 1) for j in range(objective.n_outputs)], objective.n_threads)
+    return out
 
 
 def gradient_difference(objective, theta, v):

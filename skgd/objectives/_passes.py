@@ -1,5 +1,7 @@
 """Passes over all rows: sums of losses, their gradient, and the parts that these are made of."""
 
+import itertools
+
 import numpy as np
 
 from .. import _kernels
@@ -12,6 +14,7 @@ __all__ = ["Passes"]
 # so that the order in which partial sums are added does not depend on the threads.
 _MOST_PARTS = 8
 _SMALLEST_PART = 2**17  # stored entries; below, a thread costs more than it saves
+_MANY_OUTPUTS = 3  # of sparse rows, from which their coefficients are put side by side
 
 
 class Passes:
@@ -19,21 +22,26 @@ class Passes:
 
     # -- whole passes ---------------------------------------------------------------
 
-    def _parts(self):
+    def _parts(self, most):
         by_work = self.n_stored * self.n_outputs // _SMALLEST_PART
-        # Each part has a gradient of its own; together they stay near 4 % of X.
-        by_memory = self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params)
-        n = int(max(1, min(_MOST_PARTS, by_work, by_memory)))
+        n = int(max(1, min(_MOST_PARTS, by_work, most)))
         n = 2 ** (n.bit_length() - 1)  # an odd number would leave one of two threads idle
         edges = np.linspace(0, self.n_rows, n + 1).astype(int)
-        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+        return list(itertools.pairwise(edges.tolist()))
 
     def _prepared(self):
         """Cut the rows into ranges; return a gradient for each."""
         if self._scratch is None:
-            parts = self._parts()
+            # Each part has a gradient of its own; together they stay near 4 % of X.
+            parts = self._parts(self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params))
             self._scratch = parts, np.empty((len(parts), self.n_params))
         return self._scratch[1]
+
+    def _ranges(self):
+        """Return ranges of the rows, for what holds nothing as long as a gradient."""
+        if self._cuts is None:
+            self._cuts = self._parts(_MOST_PARTS)
+        return self._cuts
 
     def _full_pass(self, theta, with_grad, eta=None):
         grads = self._prepared()
@@ -44,11 +52,16 @@ class Passes:
             part = None if eta is None else eta[start:stop]
             return _kernels.full_pass(self._rows, start, stop, W, b, self._pointwise, grad, part)
 
-        return added(self._in_parts(one)), added(grads) if with_grad else None
+        values = in_turn(one, self._scratch[0], self.n_threads)
+        return added(values), added(grads) if with_grad else None
 
-    def _in_parts(self, work):
+    def _in_ranges(self, work):
         """Return ``work(i, start, stop)`` of every range of rows, in order."""
-        return in_turn(work, self._scratch[0], self.n_threads)
+        return in_turn(work, self._ranges(), self.n_threads)
+
+    def _wide(self):
+        """Whether a pass goes by way of tables with all outputs of a column side by side."""
+        return self.sparse and self.n_outputs >= _MANY_OUTPUTS
 
     def sums(self, theta, rows=None):
         """Return loss and gradient summed over rows, weighted, not divided.
@@ -68,6 +81,8 @@ class Passes:
             Its gradient.
         """
         if rows is None and self._rows is not None:
+            if self._wide():
+                return self.look(theta)[:2]
             value, grad = self._full_pass(theta, True)
         else:
             W, b = self.split(theta)
@@ -85,20 +100,19 @@ class Passes:
         if self._rows is None:
             return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
         if not W.any():
-            self._prepared()
             return self._losses_at(None, b, None)[0]  # X has no say
+        if self._wide():
+            return self._losses_at(self.linear(theta), np.zeros(self.n_outputs), None)[0]
         return self._full_pass(theta, False)[0]
 
     def _losses_at(self, eta, shift, u):
-        self._prepared()
-
         def one(i, start, stop):
             part = (None if a is None else a[start:stop] for a in (eta, u))
             return _kernels.losses_at(
                 self._rows, start, stop, next(part), shift, self._pointwise, next(part)
             )
 
-        return tuple(added(sums) for sums in zip(*self._in_parts(one), strict=True))
+        return tuple(added(sums) for sums in zip(*self._in_ranges(one), strict=True))
 
     def look(self, theta):
         """Return what `sums` does of all rows, and their linear predictors.
@@ -113,9 +127,10 @@ class Passes:
         value, grad : float, ndarray of shape (n_params,)
             Sums over rows.
         eta : ndarray of shape (n_rows, n_outputs)
-            One reading of X in all; two where the loss has no compiled twin.
+            One reading of X in all; two where the loss has no compiled twin, and of sparse rows
+            with several outputs.
         """
-        if self._rows is None:
+        if self._rows is None or self._wide():
             eta = self.linear(theta)
             value, u = self.slopes(eta)
             return value, self.adjoint(u), eta
@@ -140,19 +155,30 @@ class Passes:
         ndarray of shape (n_rows, n_outputs)
             One reading of X; none where only intercepts are not zero.
         """
-        self._prepared()
         W, b = self.split(theta)
         eta = np.empty((self.n_rows, self.n_outputs))
         if not W.any():
             eta[:] = b
             return eta
-        rows = self.table
+        rows, wide = self.table, self._wide()
+        if wide:
+            W = self._tables(1)[0]
+            W[:, : self.n_outputs] = self.split(theta)[0].T
+        kernel = _kernels.linear_across if wide else _kernels.linear_map
 
         def one(i, start, stop):
-            _kernels.linear_map(rows, start, stop, W, b, eta[start:stop])
+            kernel(rows, start, stop, W, b, eta[start:stop])
 
-        self._in_parts(one)
+        self._in_ranges(one)
         return eta
+
+    def _tables(self, n):
+        """Return arrays with a row for each column of X, and in all a place for each output."""
+        if n not in self._kept_tables:
+            edges = np.linspace(0, self.n_outputs, n + 1).astype(int)
+            widths = [_kernels.table_width(size) for size in np.diff(edges).tolist()]
+            self._kept_tables[n] = [np.zeros((self.n_features, width)) for width in widths]
+        return self._kept_tables[n]
 
     def slopes(self, eta):
         """Return the sum of the weighted losses at ``eta``, and their weighted slopes.
@@ -221,7 +247,6 @@ class Passes:
             eta = begin + t * moved
             value, u = self.slopes(eta)
             return value, float(np.vdot(u, moved)), eta, u
-        self._prepared()
         eta, u = np.empty_like(begin), np.empty_like(begin)
 
         def one(i, start, stop):
@@ -230,7 +255,7 @@ class Passes:
                 self._rows, start, stop, *given, t, self._pointwise, *found
             )
 
-        values, slopes = zip(*self._in_parts(one), strict=True)
+        values, slopes = zip(*self._in_ranges(one), strict=True)
         return added(values), added(slopes), eta, u
 
     def adjoint(self, u):
@@ -247,14 +272,33 @@ class Passes:
             ``[(u.T @ X).ravel(), u.sum(axis=0)]``, not divided; zero for an intercept that
             is not fitted. One reading of X.
         """
-        grads, rows = self._prepared(), self.table
         u = np.ascontiguousarray(u)
+        grad = self._adjoint_by_output(u) if self._wide() else self._adjoint_by_rows(u)
+        if not self.fit_intercept:
+            grad[self.n_coef :] = 0.0
+        return grad
+
+    def _adjoint_by_rows(self, u):
+        grads, rows = self._prepared(), self.table
 
         def one(i, start, stop):
             _kernels.adjoint_map(rows, start, stop, u[start:stop], grads[i])
 
-        self._in_parts(one)
-        grad = added(grads)
-        if not self.fit_intercept:
-            grad[self.n_coef :] = 0.0
+        in_turn(one, self._scratch[0], self.n_threads)
+        return added(grads)
+
+    def _adjoint_by_output(self, u):
+        # Outputs have sums of their own, so that threads need no second gradient; the result
+        # does not depend on how many share them out.
+        grad, k = np.empty(self.n_params), self.n_outputs
+        n = min(self.n_threads, _kernels.table_width(k) // _kernels.table_width(1))
+        tables, edges = self._tables(n), np.linspace(0, k, n + 1).astype(int).tolist()
+        G, g = self.split(grad)
+
+        def one(i, first, last):
+            _kernels.adjoint_across(self.table, u, first, last, tables[i])
+            G[first:last] = tables[i][:, : last - first].T
+
+        in_turn(one, list(itertools.pairwise(edges)), self.n_threads)
+        u.sum(axis=0, out=g)
         return grad

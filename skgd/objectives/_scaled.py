@@ -163,9 +163,13 @@ class ScaledObjective:
         """Return the gradient, in the scaled variables, of sums whose slopes are ``u``."""
         return self._scaled(self.inner.adjoint(u))
 
-    def hessian(self, eta, rows, bend=None):
+    def hessian(self, eta, rows, bend=None, own=False):
         """Return the second derivative of sums over some rows, in the scaled variables."""
-        return self.inner.hessian(eta, rows, self.shift, self.inv_scale, bend)
+        return self.inner.hessian(eta, rows, self.shift, self.inv_scale, bend, own)
+
+    def hessian_diagonal(self, eta):
+        """Return the diagonal of the second derivative of sums, in the scaled variables."""
+        return self.inner.hessian_diagonal(eta, self.shift, self.inv_scale)
 
     def curvature_sums(self, theta, v):
         """Return the second derivative along ``v``, both in the scaled variables."""

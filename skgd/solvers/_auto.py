@@ -1,6 +1,6 @@
 """What ``solver="auto"`` stands for."""
 
-from ._curvature import FACTORED, block_size
+from ._curvature import FACTORED, block_size, formed_size
 
 __all__ = ["automatic", "automatic_stream"]
 
@@ -16,6 +16,7 @@ def automatic(problem, settings):
     or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     at most 1,500 coefficients that depend on each other        ``newton``
+    softmax of as many columns at most, with l2 or no penalty   ``newton``
     more, and a penalty of the elastic-net family or none       ``lbfgs``
     more, and another penalty                                   ``agd``
     ==========================================================  =============
@@ -44,6 +45,8 @@ def automatic(problem, settings):
         return "gd"
     if block_size(objective) <= FACTORED:
         return "newton"
+    if formed_size(objective) <= FACTORED and not (problem.has_l1 or problem.custom):
+        return "newton"  # class by class
     return "agd" if problem.custom else "lbfgs"
 
 

@@ -5,11 +5,13 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ._composite import accelerated, lasso
 
-__all__ = ["DAMPING", "FACTORED", "Factored", "block_size"]
+__all__ = ["DAMPING", "FACTORED", "Diagonal", "Factored", "block_size", "formed_size"]
 
 DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
+_ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
+_LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
 
 def block_size(objective):
@@ -18,13 +20,25 @@ def block_size(objective):
     return outputs * (objective.n_features + 1)
 
 
+def formed_size(objective):
+    """Return the order of the blocks of a Hessian that are formed where they are few enough.
+
+    A softmax of too many coefficients is taken class by class, as if these did not depend on
+    each other.
+    """
+    size, own = block_size(objective), objective.n_features + 1
+    few = own <= FACTORED and objective.n_outputs * own**2 <= _ROOM * FACTORED**2
+    return own if size > FACTORED and few else size
+
+
 class Factored:
     """Blocks of coefficients whose second derivative is at hand, and its factors."""
 
     def __init__(self, problem, eta, rows, bend=None):
         objective = problem.objective
         d, k = objective.n_features, objective.n_outputs
-        found = objective.hessian(eta, rows, bend=bend)
+        own = formed_size(objective) < block_size(objective)
+        found = objective.hessian(eta, rows, bend=bend, own=own)
         share = objective.n_active / (len(rows) * objective.mass)
         columns = np.arange(d)
         at = [np.append(j * d + columns, k * d + j) for j in range(k)]
@@ -101,3 +115,28 @@ class Factored:
         for at, block in self.blocks:
             out[at] = lasso(block, theta[at], grad[at], l1[at])
         return out
+
+
+class Diagonal:
+    """The second derivative of each coefficient by itself, as a matrix to begin from.
+
+    Columns have one scale for all outputs and for the whole of a run. Where rows are fitted
+    well, curvatures come to differ by powers of ten, and that is what is left of them.
+    """
+
+    def __init__(self, problem, eta):
+        objective = problem.objective
+        with np.errstate(over="ignore", invalid="ignore"):
+            diagonal = objective.hessian_diagonal(eta) / objective.mass
+            if problem.has_l2:
+                objective.split(diagonal)[0][:] += problem.l2
+        if not objective.fit_intercept:
+            diagonal[objective.n_coef :] = 1.0  # multiplied by zero
+        largest = float(diagonal.max(initial=0.0))
+        self.known = 0.0 < largest < np.inf
+        if self.known:
+            self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
+            self.spread = float(self.inverse.max() / self.inverse.min())
+
+    def solve(self, grad):
+        return grad * self.inverse

@@ -8,6 +8,7 @@ import numpy as np
 from .._protocols import State
 from .._ranges import check_number
 from ._base import Solver
+from ._curvature import Diagonal
 from ._line_search import MarginLine, refuse_rates, strong_wolfe
 
 __all__ = ["LBFGS"]
@@ -21,6 +22,8 @@ _ENOUGH = 0.4  # the same of a first step that a whole pass has looked at alread
 _SMALL = 1e-6  # part of the margins below which their difference has too few digits
 _FAR = 4.0  # times that first step
 _ROUNDS = 10  # of coefficients that leave the orthant
+_LOOK = 10  # steps between two looks at the diagonal of the Hessian
+_UNEVEN = 4.0  # ratio of its entries from which it is worth taking
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
 
 
@@ -64,6 +67,9 @@ class LBFGS(Solver):
     :math:`H_t` is never formed: two loops over the pairs of changes apply it [1]_, [2]_. The
     step :math:`\gamma_t` meets the strong Wolfe conditions [3]_, so F never rises beyond
     rounding.
+
+    The matrix that the pairs correct is a multiple of the identity, or the inverse of the
+    diagonal of the Hessian, looked at every tenth step, where its entries differ.
 
     With an l1 part the steps are orthant-wise [4]_: :math:`H_t` acts on the steepest slope
     of F in place of the gradient, with the rows and columns of the coefficients that are zero
@@ -151,6 +157,7 @@ class LBFGS(Solver):
         state = State(theta.copy())
         state.point = state.theta
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
+        state.memory.update(diagonal=None, due=_LOOK)
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -286,10 +293,21 @@ class LBFGS(Solver):
             rhs = slope[free] - np.linalg.solve(N, held) @ W
         return step
 
+    @staticmethod
+    def _look_at_diagonal(problem, state):
+        """Take the diagonal of the Hessian at this point, from time to time, where it is uneven."""
+        memory = state.memory
+        if state.t >= memory["due"]:
+            found = Diagonal(problem, memory["eta"])
+            uneven = found.known and found.spread > _UNEVEN
+            memory["diagonal"] = found if uneven else None
+            memory["due"] = state.t + _LOOK if uneven else 2 * state.t
+
     def _direction(self, memory, theta, slope, side):
         pairs = memory["pairs"]
         if side is None or not pairs:
-            return self._apply(pairs, slope)
+            metric = memory["diagonal"] if pairs else None
+            return self._apply(pairs, slope, first=None if metric is None else metric.solve)
         try:
             step = self._within(memory, theta, slope, side)
         except np.linalg.LinAlgError:
@@ -307,6 +325,8 @@ class LBFGS(Solver):
         slope, side = memory["grad"], None
         if problem.has_l1:
             slope, side = self._steepest(problem, theta, slope)
+        if side is None and memory["pairs"]:
+            self._look_at_diagonal(problem, state)
         direction = self._direction(memory, theta, slope, side)
         if not direction.any():
             return None

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from ._composite import accelerated
-from ._curvature import DAMPING, FACTORED, Factored, block_size
+from ._curvature import DAMPING, FACTORED, Factored, block_size, formed_size
 from ._lbfgs import LBFGS
 from ._line_search import MarginLine
 
@@ -23,6 +23,8 @@ _START = 400  # of these for each coefficient
 _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left in the end
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
+_PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
+_LAST_RESORT = 40  # steps that go before one that is not
 _CG = 100
 _HALVINGS, _DOUBLINGS = 40, 20
 
@@ -99,8 +101,10 @@ class Newton(LBFGS):
     -----
     A step reads X once where its first length will do, as in `LBFGS`, and with an l1 part
     twice. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
-    of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. Beyond 1,500 coefficients it is not formed:
-    conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian
+    of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. A softmax of more than 1,500 coefficients has
+    one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
+    40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
+    through their squares alone. Beyond, it is not formed: conjugate gradients solve with products, each of which reads the rows. Memory: the Hessian
     and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.
@@ -142,12 +146,14 @@ class Newton(LBFGS):
         state = self._begin(problem, theta, rng)
         sample = self._first_sample(problem)
         wait = self._worth(problem, sample)
-        state.memory.update(model=None, sample=sample, since=0, wait=wait)
+        whole = formed_size(problem.objective) == block_size(problem.objective)
+        patience = _PATIENCE if whole else _MORE_PATIENCE
+        state.memory.update(model=None, sample=sample, since=0, wait=wait, patience=patience)
         return state
 
     def _begin(self, problem, theta, rng):
         """Return the state at the optimum of a small sample of the rows, where that pays."""
-        objective, size = problem.objective, block_size(problem.objective)
+        objective, size = problem.objective, formed_size(problem.objective)
         few = min(objective.n_active // _SHARE, _START * size)
         if objective.n_stored < _MANY or few < _PER_COLUMN * size:
             return super().init(problem, theta, rng)
@@ -157,7 +163,7 @@ class Newton(LBFGS):
             return super().init(problem, theta, rng)  # somebody knows better
         part = problem.sample(few)
         state = super().init(part, theta, rng)
-        state.memory.update(model=None, sample=few, since=0, wait=0)
+        state.memory.update(model=None, sample=few, since=0, wait=0, patience=_PATIENCE)
         first, last = state.value, np.inf
         for _ in range(_STEPS):
             # Nearer to the sample's optimum than that is from the optimum is no gain.
@@ -173,20 +179,28 @@ class Newton(LBFGS):
     def _worth(problem, sample):
         """Return how many steps to do without a Hessian: what one costs, in passes."""
         objective = problem.objective
-        size, k = block_size(objective), objective.n_outputs
+        size, k = formed_size(objective), objective.n_outputs
         if problem.has_l1 or problem.custom or size > FACTORED:
             return 0
-        entries = objective.n_stored / objective.n_rows
-        products = 2.0 * sample * entries * min(entries * k, size) + k * size**3 / 3.0
+        entries, whole = objective.n_stored / objective.n_rows, size == block_size(objective)
+        if whole:
+            products = 2.0 * sample * entries * min(entries * k, size)
+        else:
+            products = sample * entries * min(entries, size) * k
+        products += k * size**3 / 3.0
+        passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
+        if not whole:
+            return max(_LAST_RESORT, int(passes))
         if products <= _NOTHING:
             return 0
-        passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
         # Columns that are much alike need none at all; on others a few steps are no loss.
         return int(passes) if passes > _DEAR else 0
 
     def _first_sample(self, problem):
-        objective, size = problem.objective, block_size(problem.objective)
+        objective, size = problem.objective, formed_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
+        if size < block_size(objective):
+            return min(n, _ENOUGH * _PER_COLUMN * size)  # of which most soon count for little
         if objective.loss.banded:
             return n  # few rows show a curvature: none of them can be spared, and all cost little
         # Entries of a sparse row meet each other only.
@@ -201,7 +215,7 @@ class Newton(LBFGS):
         if memory["model"] is None:
             memory["since"] = 0
             self._forget(memory)
-            if block_size(objective) > FACTORED:
+            if formed_size(objective) > FACTORED:
                 memory["model"] = _Applied(problem, state.theta)
             else:
                 rows = objective.active()
@@ -222,7 +236,7 @@ class Newton(LBFGS):
         if state.violation > _SLOW * before:
             n = problem.objective.n_active
             # Pairs bend a model of all rows towards the truth; give them some steps.
-            if memory["sample"] < n or memory["since"] >= 3:
+            if memory["sample"] < n or memory["since"] >= memory["patience"]:
                 if memory["since"] == 1:
                     memory["sample"] = min(n, 4 * memory["sample"])
                 memory["model"] = None
