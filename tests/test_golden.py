@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from make_golden import GOLDEN, estimators, trace
 from numpy.testing import assert_allclose
@@ -21,5 +22,9 @@ def test_the_trace_is_the_golden_one(name):
     golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
     found = trace(*CASES[name])
     assert found.keys() == golden.keys()
+    value = np.array(golden["value"])
+    # Once F no longer falls, rounding chooses the lengths of steps.
+    fell = np.append(True, np.abs(np.diff(value)) > 1e-9 * np.abs(value[1:]))
+    found["rate"], golden["rate"] = (np.array(one["rate"])[fell] for one in (found, golden))
     for key, numbers in golden.items():
         assert_allclose(found[key], numbers, rtol=2e-5, atol=1e-9, err_msg=key)

@@ -14,26 +14,21 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
     if (grad) memset(grad, 0, (size_t)(k * rows->d + k) * sizeof(double));
     for (idx_t first = start; first < stop; first += size) {
         const idx_t n = first + size < stop ? size : stop - first;
-        double part = 0.0;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
-        take_targets(rows, ids, n, k, loss->joint, y, s);
+        take_run(rows, first, n, k, loss->joint, y, s);
         if (predictors) eta = predictors + (first - start) * k;
         T(margins)(rows, ids, n, k, coef, intercept, eta);
         loss->block(n, k, y, eta, loss->par, value, slope);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < per_row; j++) part += weigh(s[r], value[r * per_row + j]);
-        total += part;
+        total += weighted_sum(n, per_row, s, value);
         if (!grad) continue;
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
+        weigh_all(n, k, s, slope);
         /* Long rows that follow each other are fetched well by the machine itself, and sparse
            ones too. */
         const idx_t rest = !SPARSE && rows->d <= TILE ? stop - first - n : 0;
         const idx_t n_next = rest < size ? rest : size;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
         T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++) grad[k * rows->d + j] += slope[r * k + j];
+        add_outputs(n, k, slope, grad + k * rows->d);
     }
     return total;
 }

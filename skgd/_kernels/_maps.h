@@ -48,17 +48,9 @@ CLONES static void weigh_slopes(idx_t n, idx_t k, const double *RESTRICT s,
     }
 }
 
-/* The weighted sum of values (n, k). */
-CLONES static double weighted_sum(idx_t n, idx_t k, const double *RESTRICT s,
-                                  const double *RESTRICT value)
+CLONES static double weighted_losses(idx_t n, idx_t k, const double *s, const double *value)
 {
-    double sum = 0.0;
-    if (k == 1)
-        SIMD_SUM(sum) for (idx_t r = 0; r < n; r++) sum += s[r] == 0.0 ? 0.0 : s[r] * value[r];
-    else
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++) sum += weigh(s[r], value[r * k + j]);
-    return sum;
+    return weighted_sum(n, k, s, value);
 }
 
 /* Weighted losses of rows start .. stop at eta + shift, summed. eta (n, k) may be NULL, which is
@@ -70,7 +62,6 @@ static int shifted_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_
 {
     const idx_t per_row = loss->joint ? 1 : k;
     double *y = malloc(MAPS_ROWS * (4 * (size_t)k + 1) * sizeof(double));
-    idx_t ids[MAPS_ROWS];
     if (y == NULL) return -1;
     double *at = y + MAPS_ROWS * k, *each = at + MAPS_ROWS * k, *s = each + MAPS_ROWS * k;
     double *own = s + MAPS_ROWS;
@@ -80,15 +71,14 @@ static int shifted_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_
         const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
         const idx_t from = (first - start) * k;
         double *slope = u ? u + from : own;
-        for (idx_t r = 0; r < n; r++) ids[r] = first + r;
-        take_targets(rows, ids, n, k, loss->joint, y, s);
+        take_run(rows, first, n, k, loss->joint, y, s);
         if (k == 1 && eta) SIMD for (idx_t r = 0; r < n; r++) at[r] = eta[from + r] + shift[0];
         else
             for (idx_t r = 0; r < n; r++)
                 for (idx_t j = 0; j < k; j++)
                     at[r * k + j] = (eta ? eta[from + r * k + j] : 0.0) + shift[j];
         loss->block(n, k, y, at, loss->par, each, slope);
-        *value += weighted_sum(n, per_row, s, each);
+        *value += weighted_losses(n, per_row, s, each);
         weigh_slopes(n, k, s, slope, total, size);
     }
     free(y);
@@ -102,7 +92,6 @@ static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t
 {
     const idx_t per_row = loss->joint ? 1 : k;
     double *y = malloc(MAPS_ROWS * (2 * (size_t)k + 1) * sizeof(double));
-    idx_t ids[MAPS_ROWS];
     if (y == NULL) return -1;
     double *value = y + MAPS_ROWS * k, *s = value + MAPS_ROWS * k;
     *total = 0.0;
@@ -111,11 +100,10 @@ static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t
         const idx_t n = first + MAPS_ROWS < stop ? MAPS_ROWS : stop - first;
         const idx_t at = (first - start) * k;
         double *slope = u + at, rise = 0.0;
-        for (idx_t r = 0; r < n; r++) ids[r] = first + r;
-        take_targets(rows, ids, n, k, loss->joint, y, s);
+        take_run(rows, first, n, k, loss->joint, y, s);
         SIMD for (idx_t c = at; c < at + n * k; c++) eta[c] = begin[c] + t * moved[c];
         loss->block(n, k, y, eta + at, loss->par, value, slope);
-        *total += weighted_sum(n, per_row, s, value);
+        *total += weighted_losses(n, per_row, s, value);
         for (idx_t r = 0; r < n; r++)
             for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
         SIMD_SUM(rise) for (idx_t c = 0; c < n * k; c++) rise += slope[c] * moved[at + c];

@@ -28,7 +28,6 @@ static void T(adjoint_map)(const rows_t *rows, idx_t start, idx_t stop, idx_t k,
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
         T(accumulate)(rows, ids, n, k, part, grad, next, n_next);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++) grad[k * rows->d + j] += part[r * k + j];
+        add_outputs(n, k, part, grad + k * rows->d);
     }
 }

@@ -26,6 +26,57 @@ INLINE void take_targets(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
     }
 }
 
+/* The same of rows first .. first + n. */
+INLINE void take_run(const rows_t *rows, idx_t first, idx_t n, idx_t k, int joint,
+                     double *RESTRICT y, double *RESTRICT s)
+{
+    memcpy(s, rows->s + first, (size_t)n * sizeof(double));
+    if (rows->codes) {
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++)
+                y[r * k + j] = rows->y[first + r] == (double)j ? 1.0 : -1.0;
+    } else {
+        const idx_t width = joint ? 1 : k;
+        memcpy(y, rows->y + first * width, (size_t)(n * width) * sizeof(double));
+    }
+}
+
+/* The weighted sum of values (n, k). One output is a vector loop: one number after the other
+   would wait for each addition. */
+INLINE double weighted_sum(idx_t n, idx_t k, const double *RESTRICT s, const double *RESTRICT value)
+{
+    double sum = 0.0;
+    if (k == 1)
+        SIMD_SUM(sum) for (idx_t r = 0; r < n; r++) sum += s[r] == 0.0 ? 0.0 : s[r] * value[r];
+    else
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) sum += weigh(s[r], value[r * k + j]);
+    return sum;
+}
+
+/* slope (n, k) is weighted in place. */
+INLINE void weigh_all(idx_t n, idx_t k, const double *RESTRICT s, double *RESTRICT slope)
+{
+    if (k == 1)
+        SIMD for (idx_t r = 0; r < n; r++) slope[r] = s[r] == 0.0 ? 0.0 : s[r] * slope[r];
+    else
+        for (idx_t r = 0; r < n; r++)
+            for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
+}
+
+/* out (k,) += the sums of u (n, k) by output. */
+INLINE void add_outputs(idx_t n, idx_t k, const double *RESTRICT u, double *RESTRICT out)
+{
+    for (idx_t j = 0; j < k; j++) {
+        double sum = 0.0;
+        if (k == 1)
+            SIMD_SUM(sum) for (idx_t r = 0; r < n; r++) sum += u[r];
+        else
+            for (idx_t r = 0; r < n; r++) sum += u[r * k + j];
+        out[j] += sum;
+    }
+}
+
 /* Rows per block, so that a block is still in the first cache when it is read again. */
 INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
 {

@@ -275,8 +275,61 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
     }
 }
 
+#if VECTORS
 
+/* sums (d,) += slope.T @ rows of one output, for rows of whole vectors n, a half one or none, and
+   a few numbers: the sums stay in registers, as a short row costs less than reading them. */
+INLINE void T(accumulate_short)(const REAL *data, idx_t d, const idx_t *ids, idx_t n, idx_t k,
+                                const double *slope, double *RESTRICT sums, const idx_t *next,
+                                idx_t n_next, const int whole)
+{
+    T(vec) sum[4] = {{0}};
+    double rest[WIDTH] = {0};
+#if WIDTH >= 4
+    T(half) h = {0};
+    const int half = d - whole * WIDTH >= WIDTH / 2;
+#else
+    const int half = 0;
+#endif
+    const idx_t from = whole * WIDTH + (half ? WIDTH / 2 : 0);
+    for (idx_t r = 0; r < n; r++) {
+        const REAL *RESTRICT x = data + ids[r] * d;
+        const double g = slope[r * k];
+        if (r < n_next) prefetch_range((const char *)(data + next[r] * d), d * (idx_t)sizeof(REAL));
+        for (int q = 0; q < whole; q++) sum[q] += T(load)(x + q * WIDTH) * g;
+#if WIDTH >= 4
+        if (half) h += T(load_half)(x + whole * WIDTH) * g;
+#endif
+        for (idx_t c = from; c < d; c++) rest[c - from] += g * (double)x[c];
+    }
+    for (int q = 0; q < whole; q++)
+        for (int i = 0; i < WIDTH; i++) sums[q * WIDTH + i] += sum[q][i];
+#if WIDTH >= 4
+    for (int i = 0; half && i < WIDTH / 2; i++) sums[whole * WIDTH + i] += h[i];
+#endif
+    for (idx_t c = from; c < d; c++) sums[c] += rest[c - from];
+}
 
+#undef SHORT_ROW
+#define SHORT_ROW (5 * WIDTH - 1)
+
+INLINE void T(accumulate_one)(const REAL *data, idx_t d, const idx_t *ids, idx_t n, idx_t k,
+                              const double *slope, double *RESTRICT sums, const idx_t *next,
+                              idx_t n_next)
+{
+#define SHORT(whole) \
+    T(accumulate_short)(data, d, ids, n, k, slope, sums, next, n_next, whole)
+    switch (d / WIDTH) {
+        case 0: SHORT(0); break;
+        case 1: SHORT(1); break;
+        case 2: SHORT(2); break;
+        case 3: SHORT(3); break;
+        default: SHORT(4); break;
+    }
+#undef SHORT
+}
+
+#endif
 
 /* sums (k, d) += slope.T @ rows, four rows at a time: a quarter of the writes. Meanwhile the
    rows next (n_next) are prefetched: memory would be idle here, as these rows are in cache. */
@@ -285,6 +338,13 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
 {
     const idx_t d = rows->d;
     const REAL *data = (const REAL *)rows->data;
+#if VECTORS
+    if (d <= SHORT_ROW) {
+        for (idx_t j = 0; j < k; j++)
+            T(accumulate_one)(data, d, ids, n, k, slope + j, sums + j * d, next, j ? 0 : n_next);
+        return;
+    }
+#endif
     for (idx_t j = 0; j < k; j++) {
         double *RESTRICT out = sums + j * d;
         idx_t r = 0;
