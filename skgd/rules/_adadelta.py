@@ -38,8 +38,8 @@ class AdaDelta(Rule):
     adaptive = True
     # The metric follows few steps, so with few rows a step large gradients are divided by
     # themselves, and what the run finds is not the optimum of F.
-    least_batch = 256
-    least_steps = 16
+    least_batch = 1024
+    least_steps = 96
     # The more so where a few rows have most of the gradient.
     most_tail = 10.0
     _kernel = ("adadelta", ("decay", "epsilon"))
