@@ -35,10 +35,11 @@ _INTRO = r"""{summary}
         ``"sgd"`` in ``partial_fit``. An object carries hyper-parameters:
         ``Adam(beta_2=0.99)``.
     batch_size : int or "auto", default="auto"
-        Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``; for the others
-        as many rows as make a gradient cost what the update costs: the number of columns
-        over the stored entries of a row, at least 32 (256 for ``"rmsprop"`` and
-        ``"adadelta"``), and at most a sixteenth of the rows, or 32 where that is less.
+        Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``, ``"sag"``,
+        ``"saga"`` and ``"svrg"``; for the others as many rows as make a gradient cost what
+        the update costs: the number of columns over the stored entries of a row, at least 32
+        (256 for ``"rmsprop"``, 1,024 for ``"adadelta"``), and at most a sixteenth of the rows
+        (for ``"adadelta"`` a 96th), or 32 where that is less.
     learning_rate : str, Schedule or callable, default="auto"
         How the rate changes; `skgd.schedules.get_schedule_names` lists the names.
         ``"auto"`` is constant with a float ``eta0``, otherwise the solver's own choice. A
@@ -57,9 +58,10 @@ _INTRO = r"""{summary}
         Iterations at most: passes over the rows of a stochastic solver, steps of a batch
         one. Schedules with a horizon take it as such.
     tol : float or None, default=1e-4
-        When to stop. Solvers that see all rows at each step, such as ``"gd"``: when
-        ``optimality_`` is at most this. Stochastic solvers: when F has not fallen by this
-        fraction for ``n_iter_no_change`` passes. None runs all of ``max_iter``.
+        When to stop. Solvers that see all rows at each step, such as ``"gd"``, or after
+        each pass, such as ``"saga"``: when ``optimality_`` is at most this. Other stochastic
+        solvers: when F has not fallen by this fraction for ``n_iter_no_change`` passes. None
+        runs all of ``max_iter``.
     shuffle : bool, default=True
         Whether the order of rows is drawn anew in each pass. Every row comes once a pass.
     average : bool or int, default=False

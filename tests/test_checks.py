@@ -4,13 +4,13 @@ import inspect
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from solver_names import BATCH
 
 from skgd import GDClassifier, GDRegressor
 from skgd.solvers import get_solver_names
 
 # Few passes keep the suite short; the scores that checks ask for are reached long before.
 SHORT = {"max_iter": 30}
-BATCH = ("agd", "gd", "lbfgs", "newton", "smoothing")
 DETERMINISTIC = ("auto", *BATCH)
 
 

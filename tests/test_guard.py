@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
+from solver_names import TAKE_RATES
 
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import Event, Rescale
@@ -15,7 +16,6 @@ from skgd.solvers import get_solver_names
 
 RATES = [1e-12, 1e-6, 1e-2, 1.0, 1e3, 1e12]
 # The others search for their steps and refuse a rate.
-TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton", "smoothing")]
 SCALES = {"unit": 1.0, "tiny": 1e-6, "huge": 1e6, "mixed": np.logspace(-6, 6, 5)}
 KINDS = {"poisson": "counts", "gamma": "positive", "tweedie": "positive"}
 

@@ -8,15 +8,15 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 from sklearn import linear_model, svm
+from solver_names import FIT_ONLY, STREAMING
 
 from skgd import GDClassifier, GDRegressor
 from skgd.solvers import Momentum, get_solver_names
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BATCH = ["auto", "agd", "gd", "lbfgs", "newton", "smoothing"]
+EXACT = ["auto", *FIT_ONLY]
 TAKE_KINKS = ["auto", "gd", "sgd", "momentum", "nesterov", "adagrad", "adam"]
-STREAMING = [name for name in get_solver_names() if name not in BATCH]
 LABELS = {"binary", "classes"}
 N = 300
 
@@ -140,7 +140,7 @@ def label(value):
 
 
 @pytest.mark.parametrize("params", SMOOTH, ids=label)
-@pytest.mark.parametrize("solver", BATCH)
+@pytest.mark.parametrize("solver", EXACT)
 def test_batch_solvers_reach_the_optimum_exactly(case, solver, params):
     loss, penalty, alpha, kind = params
     X, y, W, gap = case(*params)
@@ -213,7 +213,7 @@ def test_raw_columns_are_fitted_as_they_come(rows, target, F, solver, fit_interc
     best = value(oracle.coef_, oracle.intercept_)
     zero = value(np.zeros(5), 0.0)
     got = F(raw, y, est.coef_, est.intercept_, loss="squared_error", alpha=0)
-    assert got - best < (1e-6 if solver in BATCH else 2e-2) * (zero - best)
+    assert got - best < (1e-6 if solver in EXACT else 2e-2) * (zero - best)
 
 
 def test_raw_columns_keep_the_penalty_of_the_user(rows, target):
@@ -248,7 +248,7 @@ def test_l1_gives_exact_zeros(solver, home):
     assert np.abs(coef[lasso == 0]).max() < 0.01
 
 
-@pytest.mark.parametrize("solver", [*BATCH, "sgd", "adam", "nadam", "amsgrad"])
+@pytest.mark.parametrize("solver", [*EXACT, "sgd", "adam", "nadam", "amsgrad"])
 @pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
 def test_l1_finds_the_columns_of_the_lasso(solver, home):
     coef, lasso = sparse_fit(home, solver)

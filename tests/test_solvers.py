@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from solver_names import BATCH, FIT_ONLY, STREAMING, TAKE_RATES
 
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import Settings
@@ -27,9 +28,6 @@ from skgd.solvers import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-BATCH = ["agd", "gd", "lbfgs", "newton", "smoothing"]
-STREAMING = [name for name in get_solver_names() if name not in ("auto", *BATCH)]
-TAKE_RATES = [name for name in get_solver_names() if name not in ("lbfgs", "newton", "smoothing")]
 # Every solver with rates of its own; those that take one, with a given rate too.
 RATED = [(name, "auto") for name in get_solver_names()]
 RATED += [(name, 0.003) for name in TAKE_RATES]
@@ -276,7 +274,7 @@ def test_the_global_generator_is_neither_read_nor_moved(rows, target):
 
 
 @pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
-@pytest.mark.parametrize("solver", [*BATCH, "sgd", "adam"])
+@pytest.mark.parametrize("solver", [*FIT_ONLY, "sgd", "adam"])
 def test_threads_change_no_bit(rows, target, solver, home):
     # Large enough for several parts, or there would be nothing to share out.
     X = rows(60_000, 8)
@@ -412,7 +410,7 @@ def test_a_pickled_state_resumes_to_the_bit(make_problem, name, scaled):
     kind_of_scale = scaled and (name in BATCH or "stochastic")
     problem = make_problem(LogLoss(), kind="binary", scaled=kind_of_scale)
     eta0 = "auto" if scaled or name not in TAKE_RATES else 0.01
-    average = 0 if name in BATCH else 3
+    average = 3 if name in STREAMING else 0
     solver = made(name, eta0=eta0, average=average)
     once = run(solver, problem, 9)
     half = run(solver, problem, 4)

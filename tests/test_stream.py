@@ -10,16 +10,14 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from solver_names import STREAMING
 
 from skgd import GDClassifier, GDRegressor
 from skgd.schedules import Cosine, Step
-from skgd.solvers import GD, Adam, get_solver_names
+from skgd.solvers import GD, Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# ``auto`` stands for another solver in partial_fit than in fit.
-BATCH = ("auto", "agd", "gd", "lbfgs", "newton", "smoothing")
-STREAMING = [name for name in get_solver_names() if name not in BATCH]
 SMALL_RATE = {"adagrad": 0.1, "adadelta": 1.0, "momentum": 0.002, "nesterov": 0.002}
 K = 4
 

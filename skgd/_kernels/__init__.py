@@ -8,6 +8,7 @@ try:
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
     from ._quadratic import descend_quadratic
     from ._steps import sgd_block
+    from ._variance import sag_block
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith(__name__):
         raise
@@ -33,6 +34,7 @@ __all__ = [
     "losses_at",
     "minibatch_block",
     "row_norms",
+    "sag_block",
     "sgd_block",
     "table_width",
 ]

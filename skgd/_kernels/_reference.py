@@ -12,6 +12,7 @@ __all__ = [
     "full_pass",
     "minibatch_block",
     "row_norms",
+    "sag_block",
     "sgd_block",
 ]
 
@@ -243,6 +244,82 @@ def _cumulative(coef, received, due):
     left = sign * np.maximum(np.abs(coef) - (due + sign * received), 0.0)
     received += left - coef
     return left
+
+
+def sag_block(
+    X,
+    y,
+    s,
+    order,
+    share,
+    batch_size,
+    mode,
+    rate,
+    coef,
+    intercept,
+    slopes,
+    mean,
+    mean_slope,
+    metric,
+    weight_factor,
+    n_active,
+    fit_intercept,
+    slope,
+):
+    """Steps of SAG, SAGA or SVRG on batches of rows, nothing late.
+
+    As `skgd._kernels.sag_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss;
+    ``eta`` has shape ``(n_outputs,)``.
+    """
+    inv2, shift, a, l1m = metric
+    shift = 0.0 if shift is None else shift
+    pull = 0.0 * inv2 if l1m is None else l1m
+    # With a shift the intercept of centred rows is what moves by itself.
+    centre = intercept + (coef * shift).sum(axis=1)
+    for first in range(0, len(order), batch_size):
+        batch = order[first : first + batch_size]
+        rows = [_dense_row(X, i) - shift for i in batch]
+        found = [
+            weight_factor * s[i] * slope(y[i], coef @ z + centre) if s[i] != 0 else 0.0 * centre
+            for i, z in zip(batch, rows, strict=True)
+        ]
+        before = [slopes[i].copy() for i in batch]
+        for r, (i, z, g) in enumerate(zip(batch, rows, found, strict=True)):
+            change = 0.0 * g if mode == "svrg" else (g - slopes[i]) / n_active
+            kappa = share[first + r] / len(batch) * (g - before[r]) - change
+            kappa = 0.0 * g if mode == "sag" else kappa
+            coef -= rate * np.outer(kappa, z * inv2)
+            mean += np.outer(change, z)
+            mean_slope += change
+            if fit_intercept:
+                centre -= rate * kappa
+            if mode != "svrg":
+                slopes[i] = g
+        coef[:] = drifted(coef, a, inv2 * mean, pull, rate)
+        if fit_intercept:
+            centre -= rate * mean_slope
+    if fit_intercept:
+        intercept[:] = centre - (coef * shift).sum(axis=1)
+
+
+def drifted(w, a, drift, pull, time):
+    """Return where ``dw/dS = -a w - drift - pull sign(w)`` leads from ``w`` in a time."""
+
+    def gain(time):
+        slack = a * time == 0
+        return np.where(slack, time, -np.expm1(-a * time) / np.where(slack, 1.0, a))
+
+    side = np.where(w != 0.0, np.sign(w), -np.sign(drift))
+    force = drift + pull * side
+    there = w * np.exp(-a * time) - force * gain(time)
+    stays = (there * side > 0.0) & ((w != 0.0) | (np.abs(drift) > pull))
+    # Through zero, and on with the other sign for the time that is left.
+    crosses = ~stays & (w != 0.0) & (np.abs(drift) > pull)
+    ratio = np.divide(w, force, out=np.zeros_like(there), where=crosses)
+    slack = a * ratio == 0
+    to_zero = np.where(slack, ratio, np.log1p(a * ratio) / np.where(slack, 1.0, a))
+    beyond = -(drift - pull * side) * gain(np.maximum(time - to_zero, 0.0))
+    return np.where(stays, there, np.where(crosses, beyond, 0.0))
 
 
 def column_moments(X, s):

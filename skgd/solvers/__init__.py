@@ -23,13 +23,17 @@ from ._lbfgs import LBFGS
 from ._newton import Newton
 from ._smoothing import Smoothing
 from ._stochastic import Stochastic
+from ._variance import SAG, SAGA, SVRG
 
 __all__ = [
     "AGD",
     "GD",
     "LBFGS",
+    "SAG",
+    "SAGA",
     "SGD",
     "SOLVERS",
+    "SVRG",
     "AMSGrad",
     "AdaDelta",
     "AdaGrad",
@@ -55,7 +59,10 @@ SOLVERS = {
     "gd": GD,
     "lbfgs": LBFGS,
     "newton": Newton,
+    "sag": SAG,
+    "saga": SAGA,
     "smoothing": Smoothing,
+    "svrg": SVRG,
     **RULES,
 }
 
