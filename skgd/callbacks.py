@@ -77,7 +77,7 @@ class DivergenceGuard:
                 f"{factor:g} times as large, and may do so again. Lower eta0, scale the "
                 "columns of X, or leave eta0='auto'.",
                 ConvergenceWarning,
-                stacklevel=7,
+                stacklevel=8,
             )
         return Rescale(factor, self.theta, self.value)
 
