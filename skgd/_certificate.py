@@ -114,7 +114,8 @@ class Certificate:
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
-        self._last = self._model = self._outputs = None
+        self.model = None  # Hessian of F near the optimum, to begin with the next time
+        self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
         l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
         self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
@@ -269,7 +270,7 @@ class Certificate:
     def _improve(self, theta, value, eta, v, slack, pull):
         """Raise the bound from the slopes at the next points of a Newton method."""
         problem, objective = self.problem, self.problem.objective
-        rows, here, old = objective.active(), value, self._model is not None
+        rows, here, old = objective.active(), value, self.model is not None
         banded = objective.loss.banded
         for trial in range(_MORE_STEPS if banded else _STEPS):
             known = self.bound
@@ -279,12 +280,12 @@ class Certificate:
             try:
                 # Second derivatives change little near the optimum: an old Hessian has one try.
                 # Where rows enter and leave bands, each step asks for its own.
-                if self._model is None or bend is not None or banded or (old and trial == 1):
-                    self._model = Factored(problem, eta, rows, bend)
+                if self.model is None or bend is not None or banded or (old and trial == 1):
+                    self.model = Factored(problem, eta, rows, bend)
                 if problem.has_l1:
-                    step = self._model.minimum(problem, theta, grad) - theta
+                    step = self.model.minimum(problem, theta, grad) - theta
                 else:
-                    step = -self._model.solve(grad)
+                    step = -self.model.solve(grad)
             except (LinAlgError, ValueError):
                 return
             moved = objective.linear(step)

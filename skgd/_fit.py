@@ -159,7 +159,8 @@ def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None
     rng : numpy.random.RandomState
         Draws the order of rows.
     begun : callable, default=None
-        Told of the state before the first step, which it may change.
+        Told of the state before the first step, and of the certificate or None; it may
+        change both.
     validation, metadata : tuple or None
         As in `fit`.
 
@@ -176,9 +177,9 @@ def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None
     zero_value += _ROUNDING * abs(zero_value)
 
     state = plan.solver.init(problem, theta, rng)
-    if begun is not None:
-        begun(state)
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)
+    if begun is not None:
+        begun(state, certificate)
     watch = _Watch(
         est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     )

@@ -257,8 +257,11 @@ def _scales(objective):
     return out
 
 
-def _leave(problem, state):
-    """Return what is known at the end of a run that a later one may begin with."""
+def _leave(problem, state, certificate, moved):
+    """Return what is known at the end of a run that a later one may begin with.
+
+    ``moved`` is the Hessian that this run has begun with.
+    """
     objective, memory = problem.objective, state.memory
     left = _Left(objective.to_user(state.point))
     eta, grad = memory.get("eta"), memory.get("grad")
@@ -270,12 +273,15 @@ def _leave(problem, state):
     left.loss_sum = objective.mass * (state.value - problem.penalty_value(state.point))
     left.grad = objective.grad_to_user(objective.mass * (grad - l2 * state.point))
     left.eta, left.age = eta, memory["age"]
-    model = memory.get("model")
+    model, sample = memory.get("model"), memory.get("sample", 0)
+    newest = None if certificate is None else certificate.model
+    if newest is not None and newest is not moved:
+        model, sample = newest, objective.n_active  # taken where the run has ended
     if isinstance(model, Factored):
         blocks = [(at, block.copy()) for at, block in model.blocks]
         for at, block in blocks:
             block.flat[:: len(at) + 1] -= l2[at]
-        left.model, left.sample = (blocks, _scales(objective)), memory["sample"]
+        left.model, left.sample = (blocks, _scales(objective)), sample
     return left
 
 
@@ -338,17 +344,22 @@ def _one(model, plan, ground, plain, small, left, rng):
     known = _Known(problem.objective, ground.losses, theta, left)
     problem = Problem(known, plan.penalty, model.alpha)
 
-    def begun(state):
+    moved = None
+
+    def begun(state, certificate):
+        nonlocal moved
         if left is None or left.grad is None or "age" not in state.memory:
             return
         state.memory["age"] = left.age
         if left.model is not None and "model" in state.memory:
             moved = _Moved.of(left, problem)
             state.memory.update(model=moved, sample=left.sample, wait=0)
+            if certificate is not None and left.sample >= problem.objective.n_active:
+                certificate.model = moved
 
-    result, _ = descend(model, plan, problem, theta, null, rng, begun=begun)
+    result, watch = descend(model, plan, problem, theta, null, rng, begun=begun)
     _stop(result)
-    return _leave(problem, result.state)
+    return _leave(problem, result.state, watch.certificate, moved)
 
 
 def _on_few(model, plan, ground, plain, small, left, rng):
