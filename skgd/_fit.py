@@ -112,11 +112,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     classifier = data.targets.classes is not None
     if est.early_stopping and validation is None:
         data, held = split_validation(est, data, rng, classifier)
-        y = data.targets.y[held]
-        if classifier:
-            y = data.targets.classes[data.targets.codes[held]]
-        elif not data.targets.flat:
-            y = y.reshape(len(held), -1)
+        y = data.targets.shown(held)
         given = None if metadata is None else metadata[2]
         weights = None if given is None else check_weights(given, len(data.s))[held]
         validation = data.X[held], y, weights

@@ -26,6 +26,8 @@ __all__ = ["Ground", "follow", "grid"]
 
 _EPS_L1, _EPS_L2 = 1e-3, 1e-6  # least strength of a grid, as a part of the largest
 _TOP = 10.0  # curvatures along the gradient that the largest strength of an l2 penalty is
+_LAST, _FEW = 1e-2, 0.1  # of the curvature of a column that a tenth is flatter than, the least
+_WIDEST = 1e-14  # of the largest
 _ROWS = 2  # rows for each coefficient, from which second moments are fewer numbers
 _NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
 
@@ -94,32 +96,30 @@ class Ground:
 # -- strengths ------------------------------------------------------------------------
 
 
-def _curvature_along(ground, plan):
-    """Return the curvature of the mean loss at the null point along its gradient."""
-    # Centred, as an intercept makes them.
-    problem = scaled_problem(
-        Problem(ground.objective, plan.penalty, 0.0), plan, moments=ground.moments
-    )
-    objective, loss = problem.objective, ground.objective.loss
-    along = objective.from_user(ground.null)
-    G, b = objective.split(along)
-    # With W = U / scale a direction of W is scaled like W itself.
-    G[:] = ground.slope if objective.inv_scale is None else ground.slope / objective.inv_scale
-    b[:] = 0.0
+def _ends(ground):
+    """Return strengths of an l2 penalty that leave little of the coefficients, and nearly all.
+
+    Without a penalty a coefficient is found with the curvature ``h * var`` of its column, with
+    ``h`` what slopes change by over a unit of the loss.
+    """
+    objective, loss, null = ground.objective, ground.objective.loss, ground.null
+    sizes = np.abs(objective.slopes(objective.linear(null))[1]).sum()
+    h = sizes / objective.mass / float(loss.unit(objective.y, objective.s))
     square = float((ground.slope**2).sum())
     if not square > 0.0:
-        return 0.0
-    if loss.smooth:
-        bend = objective.curvature_sums(objective.from_user(ground.null), along)
-        top = float(along @ bend) / objective.mass
+        return 0.0, 0.0
+    along = objective.zeros()
+    objective.split(along)[0][:] = ground.slope
+    moved = objective.linear(along)
+    var = ground.moments.var
+    if objective.fit_intercept:
+        moved -= objective.s @ moved / objective.s.sum()
     else:
-        # A kink has no curvature: slopes change by their size over a unit of the loss.
-        moved = objective.linear(along)
-        s, y = objective.s, objective.y
-        sizes = np.abs(objective.slopes(objective.linear(objective.from_user(ground.null)))[1])
-        per_unit = sizes.sum() / objective.mass / float(loss.unit(y, s))
-        top = per_unit * float(s @ (moved * moved).sum(axis=1)) / objective.mass
-    return top / square
+        var = var + ground.moments.mean**2
+    top = h * float(objective.s @ (moved * moved).sum(axis=1)) / objective.s.sum() / square
+    some = var[var > 0]
+    least = h * float(np.quantile(some, _FEW)) if some.size else top
+    return _TOP * top, max(min(_LAST * least, _EPS_L2 * _TOP * top), _WIDEST * top)
 
 
 def grid(ground, plan, n_alphas, eps=None):
@@ -134,7 +134,7 @@ def grid(ground, plan, n_alphas, eps=None):
     n_alphas : int
         How many.
     eps : float, default=None
-        The least as a part of the largest; None is 1e-3 with an l1 part, else 1e-6.
+        The least as a part of the largest; None is 1e-3 with an l1 part, else from the data.
 
     Returns
     -------
@@ -146,12 +146,13 @@ def grid(ground, plan, n_alphas, eps=None):
         top = float(np.abs(ground.slope).max(initial=0.0)) / l1
         # Rounding of the next one must not let a coefficient in.
         top *= 1.0 + 16.0 * np.finfo(float).eps
+        last = _EPS_L1 * top
     else:
-        top = _TOP * _curvature_along(ground, plan)
+        top, last = _ends(ground)
     if not 0.0 < top < np.inf:
-        top = 1.0  # targets that columns say nothing about
-    eps = (_EPS_L1 if l1 > 0 else _EPS_L2) if eps is None else eps
-    return np.geomspace(top, top * eps, n_alphas) if n_alphas > 1 else np.array([top])
+        top, last = 1.0, _EPS_L1  # targets that columns say nothing about
+    last = last if eps is None else eps * top
+    return np.geomspace(top, last, n_alphas) if n_alphas > 1 else np.array([top])
 
 
 # -- along the path -------------------------------------------------------------------

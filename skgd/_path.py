@@ -139,9 +139,9 @@ def check_path(est):
         )
 
 
-def check_grid(n_alphas, eps):
+def check_grid(n_alphas, eps, name="n_alphas"):
     """Raise where the shape of a grid of strengths makes no sense."""
-    check_number("n_alphas", n_alphas, low=1, integer=True)
+    check_number(name, n_alphas, low=1, integer=True)
     if eps is not None:
         check_number("eps", eps, low=0, high=1, closed="neither")
 
@@ -199,15 +199,16 @@ def regularization_path(est, X, y, *, alphas=None, n_alphas=20, eps=None, sample
         Strengths, in ``[0, inf)`` and any order. None takes a grid of ``n_alphas``, each the
         same part of the one before. With an l1 part it begins where all coefficients are zero,
         at :math:`\max_j |g_j| / \rho` with the gradient :math:`g` at zero coefficients and the
-        best intercept and the share :math:`\rho` of the l1 norm. For ``"l2"`` it begins at
-        :math:`10 \, g^T H g / g^T g` with the second derivative :math:`H` of the mean loss
-        there, at which a step along the gradient is an eleventh of what it would be without
-        a penalty.
+        best intercept and the share :math:`\rho` of the l1 norm. For ``"l2"`` it begins at ten
+        times the curvature :math:`h g^T C g / g^T g` along the gradient, with the covariance
+        :math:`C` of the columns and the change :math:`h` of slopes over a unit of the loss: a
+        step that way is then an eleventh of what it would be without a penalty.
     n_alphas : int, default=20
         Strengths of the grid, at least 1.
     eps : float, default=None
         The least strength of the grid as a part of the largest, in ``(0, 1)``. None is 1e-3
-        with an l1 part and 1e-6 without.
+        with an l1 part. For ``"l2"`` it is 1e-6, or less where columns differ much in scale: a
+        hundredth of the curvature of a column that is flatter than nine tenths of them.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of rows.
 
