@@ -216,10 +216,8 @@ class _Choosing:
     def _folds(self, data, split):
         y = data.targets.shown(slice(None))
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
-        folds = [
-            (np.arange(n)[train], np.arange(n)[test])
-            for train, test in cv.split(data.X, y, **split)
-        ]
+        rows = np.arange(data.X.shape[0])
+        folds = [(rows[train], rows[test]) for train, test in cv.split(data.X, y, **split)]
         if not folds:
             raise ValueError(f"cv={self.cv!r} gives no folds.")
         return folds
