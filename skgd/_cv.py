@@ -273,7 +273,9 @@ class _Choosing:
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coef_")
 
-    partial_fit = available_if(_no_stream)(lambda self: None)
+    @available_if(_no_stream)
+    def partial_fit(self):
+        """Not offered."""
 
 
 class _Task:

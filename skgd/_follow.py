@@ -118,7 +118,7 @@ def _ends(ground):
         var = var + ground.moments.mean**2
     top = h * float(objective.s @ (moved * moved).sum(axis=1)) / objective.s.sum() / square
     some = var[var > 0]
-    least = h * float(np.quantile(some, _FEW)) if some.size else top
+    least = h * float(np.quantile(some, _FEW, method="lower")) if some.size else top
     return _TOP * top, max(min(_LAST * least, _EPS_L2 * _TOP * top), _WIDEST * top)
 
 

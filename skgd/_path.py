@@ -121,7 +121,7 @@ def check_alphas(alphas):
         raise ValueError("alphas must hold at least one number; got none.")
     if not (np.isfinite(found) & (found >= 0)).all():
         bad = found[~(np.isfinite(found) & (found >= 0))][0]
-        raise ValueError(f"alphas must be in [0, inf); got {bad!r} among them.")
+        raise ValueError(f"alphas must be in [0, inf); got {bad:g} among them.")
     return np.sort(found)[::-1]
 
 
