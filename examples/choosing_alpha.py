@@ -25,7 +25,7 @@ def main():
     X, y, real = load()
 
     path = regularization_path(GDRegressor(penalty="l1"), X, y, n_alphas=8)
-    print("Lasso path\n")
+    print("Lasso path")
     print("alpha     columns  real  R2     gap")
     for i, alpha in enumerate(path.alphas):
         used = path.coefs[i] != 0
@@ -34,7 +34,7 @@ def main():
             f"{alpha:<9.3g} {used.sum():7d} {used[real].sum():5d}  {score:.3f}  {path.gaps[i]:.0e}"
         )
 
-    print("\nChosen by 5 folds\n")
+    print("\nChosen by 5 folds")
     print("penalty     selection           l1_ratio  alpha     columns  real  R2 of folds")
     for penalty, ratios in [("l1", 1.0), ("elasticnet", [0.1, 0.5, 0.9])]:
         for selection in ("best", "one_standard_error"):

@@ -68,7 +68,7 @@ def test_choosing_alpha_finds_columns_that_are_real(run):
     assert columns[0] == 0
     assert columns == sorted(columns)
     assert all(float(cells[-1]) <= 1e-4 for cells in path.values())
-    rows = [line.split() for line in text.split("Chosen by 5 folds\n\n")[1].splitlines()[1:]]
+    rows = [line.split() for line in text.split("Chosen by 5 folds\n")[1].splitlines()[1:]]
     assert len(rows) == 4
     chosen = {(row[0], row[1]): (int(row[4]), int(row[5])) for row in rows}
     few, real = chosen["l1", "one_standard_error"]
