@@ -21,7 +21,7 @@ from ._doc_cv import document
 from ._estimators import GDClassifier, GDRegressor
 from ._follow import Ground, follow
 from ._params import read
-from ._path import check_alphas, check_grid, check_path, strengths, warn_if_short
+from ._path import check_alphas, check_grid, check_path, ended, strengths, warn_if_short
 from ._ranges import check_flag
 from ._targets import check_weights, weigh_classes
 from .objectives import make_objective
@@ -66,6 +66,11 @@ def _no_stream(est):
         f"{type(est).__name__} chooses alpha by folds of all rows, so it cannot learn from a "
         f"stream; {est._plain_class.__name__}.partial_fit can, with the alpha found."
     )
+
+
+def _is_fitted(name):
+    """Whether an attribute comes from the rows, and a prediction or a user may ask for it."""
+    return (name.endswith("_") and not name.startswith("_")) or name == "_flat_target"
 
 
 class _Choosing:
@@ -187,9 +192,9 @@ class _Choosing:
             split, score = self._routed(sample_weight, params)
 
             data = plain[0]._rows(X, y, sample_weight, plans[0].loss, reset=True)
-            known = {k: v for k, v in vars(plain[0]).items() if k.endswith("_")}
+            known = {k: v for k, v in vars(plain[0]).items() if _is_fitted(k)}
             for est in plain:
-                vars(est).update(known, _flat_target=data.targets.flat)
+                vars(est).update(known)
             start = self._start(None, None)
             folds = self._folds(data, split)
             with one_blas_thread(data.X.shape):
@@ -202,15 +207,15 @@ class _Choosing:
                 found = self._in_turn(task, folds)
             scores = np.array([scores for scores, _ in found])
             self._keep(scores, np.array(alphas), ratios)
-            vars(self).update(known, _flat_target=data.targets.flat)
-            models = [model for _, models in found for model in models]
-            warn_if_short(type(self).__name__, models, self.max_iter, self.tol)
+            vars(self).update(known)
+            ends = [end for _, ends in found for end in ends]
+            warn_if_short(type(self).__name__, ends, self.max_iter, self.tol)
             if self.refit:
                 best = self._plain(alpha=self.alpha_, l1_ratio=self.l1_ratio_)
                 if callbacks_of(self):
                     best.set_callbacks(*callbacks_of(self))
                 best.fit(X, y, sample_weight=sample_weight, **start)
-                vars(self).update({k: v for k, v in vars(best).items() if k.endswith("_")})
+                vars(self).update({k: v for k, v in vars(best).items() if _is_fitted(k)})
         return self
 
     def _folds(self, data, split):
@@ -286,21 +291,22 @@ class _Task:
         self.alphas, self.scorer, self.score, self.start = alphas, scorer, score, start
 
     def __call__(self, k, train, test, seed, n_threads):
-        """Return scores of shape (n_l1_ratios, n_alphas), and the models."""
+        """Return scores of shape (n_l1_ratios, n_alphas), and how fits ended; keep no model."""
         data = self._outside(k, train)
         if not self.weights[test].any():
             raise ValueError(f"Fold {k} holds out no row with a positive weight.")
-        scored, ground, scores, models = self._scored(test), None, [], []
+        scored, ground, scores, ends = self._scored(test), None, [], []
         for est, plan, alphas in zip(self.plain, self.plans, self.alphas, strict=True):
             one = copy.copy(est)
             one.random_state = seed
             if ground is None:
                 ground = Ground(one, replace(plan, n_threads=n_threads), data)
                 start = given_start(ground.objective, *self.start.values())
-            found, _ = follow(one, one._kind, ground, alphas, start)
-            scores.append([scored(model) for model in found])
-            models += found
-        return np.array(scores), models
+            scores.append([])
+            for model, _ in follow(one, one._kind, ground, alphas, start):
+                scores[-1].append(scored(model))
+                ends.append(ended(model))
+        return np.array(scores), ends
 
     def _outside(self, k, train):
         """Return the rows that a fold learns from; weights say how often each one counts."""

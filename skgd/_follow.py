@@ -270,7 +270,7 @@ def _leave(problem, state, certificate, moved):
 
 
 def follow(est, kind, ground, alphas, start=None):
-    """Return models fitted at decreasing strengths, each from the one before.
+    """Yield models fitted at decreasing strengths, each from the one before.
 
     Parameters
     ----------
@@ -285,15 +285,15 @@ def follow(est, kind, ground, alphas, start=None):
     start : ndarray of shape (n_params,), default=None
         Where the first one begins, in the user's variables; None is the null point.
 
-    Returns
-    -------
-    models : list of GDRegressor or GDClassifier
+    Yields
+    ------
+    model : GDRegressor or GDClassifier
         Fitted.
-    seconds : list of float
-        What each took.
+    seconds : float
+        What it took.
     """
     rng = check_random_state(est.random_state)
-    models, seconds, left = [], [], None if start is None else _Left(start)
+    left = None if start is None else _Left(start)
     for alpha in alphas:
         begin = time.perf_counter()
         model = copy.copy(est)
@@ -304,17 +304,15 @@ def follow(est, kind, ground, alphas, start=None):
         plain.check(plan.solver)
         small = ground.small(plan, plain)
         left = _one(model, plan, ground, plain, small, left, rng)
-        models.append(model)
-        seconds.append(time.perf_counter() - begin)
-    return models, seconds
+        yield model, time.perf_counter() - begin
 
 
 def _one(model, plan, ground, plain, small, left, rng):
     """Fit one strength; return what it leaves to the next."""
     if small is not None:
-        left = _on_few(model, plan, ground, plain, small, left, rng)
-        if left is not None:
-            return left
+        found = _on_few(model, plan, small, left, rng)
+        if found is not None:
+            return found
     moments = ground.moments if plan.solver.scales(plain) else None
     problem = scaled_problem(plain, plan, moments=moments)
     null = problem.objective.from_user(ground.null)
@@ -346,7 +344,7 @@ def _one(model, plan, ground, plain, small, left, rng):
     return _leave(problem, result.state, watch.certificate, moved)
 
 
-def _on_few(model, plan, ground, plain, small, left, rng):
+def _on_few(model, plan, small, left, rng):
     """Fit one strength of the squared error on as few rows as there are columns.
 
     None where rounding of second moments is too much: the rows have to say more.
@@ -360,16 +358,18 @@ def _on_few(model, plan, ground, plain, small, left, rng):
         few.objective.split(theta)[1][:] = 0.0
         theta = objective.from_user(theta)
     found = copy.copy(model)
+    if found.tol is not None:
+        found.tol *= 1.0 - _NOISE  # what is left of it is for rounding
     result, _ = descend(found, plan, problem, theta, objective.zeros(), rng)
     _stop(result)
     point = small.with_intercepts(objective.to_user(result.state.point))
     whole = few.value(few.objective.zeros()) - result.state.value
     noise = small.noise(point) / max(whole, 1e-300) if whole > 0 else 0.0
     if found.optimality_kind_ == "gap":
-        if noise > _NOISE * (found.tol or 0.0):
+        if noise > _NOISE * (model.tol or 0.0):
             return None
         found.optimality_ += noise
-    vars(model).update(vars(found))
+    vars(model).update(vars(found), tol=model.tol)
     b = few.objective.split(point)[1]
     model.intercept_ = b.astype(model.intercept_.dtype)
     return _Left(point)

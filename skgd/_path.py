@@ -19,6 +19,7 @@ __all__ = [
     "check_alphas",
     "check_grid",
     "check_path",
+    "ended",
     "regularization_path",
     "strengths",
     "warn_if_short",
@@ -30,9 +31,9 @@ class RegularizationPath:
 
     Parameters
     ----------
-    models : list of GDRegressor or GDClassifier
+    models : sequence of GDRegressor or GDClassifier
         Fitted, the strongest penalty first.
-    seconds : list of float
+    seconds : sequence of float
         What each took.
 
     Attributes
@@ -64,6 +65,8 @@ class RegularizationPath:
         self.alphas = np.array([model.alpha for model in models])
         self.coefs = np.array([model.coef_ for model in models])
         self.intercepts = np.array([model.intercept_ for model in models])
+        for model, coef in zip(models, self.coefs, strict=True):
+            model.coef_ = coef  # one copy of many is enough
         self.gaps = np.array([model.optimality_ for model in models])
         self.gap_kinds = [model.optimality_kind_ for model in models]
         self.n_iter = np.array([model.n_iter_ for model in models])
@@ -158,17 +161,23 @@ def strengths(ground, plan, alphas, n_alphas, eps):
     return grid(ground, plan, n_alphas, eps)
 
 
-def warn_if_short(name, models, max_iter, tol):
-    """Warn once where fits along paths ended at ``max_iter``."""
-    short = [model for model in models if model.stop_reason_ == "max_iter"]
+def ended(model):
+    """Return how a fit ended: at ``max_iter`` or not, how near, by which figure, at which alpha."""
+    short = model.stop_reason_ == "max_iter"
+    return short, model.optimality_, model.optimality_kind_, model.alpha
+
+
+def warn_if_short(name, ends, max_iter, tol):
+    """Warn once where fits along paths, whose `ended` are given, ended at ``max_iter``."""
+    short = [end for end in ends if end[0]]
     if not short or tol is None:
         return
-    worst = max(short, key=lambda model: model.optimality_)
+    _, optimality, kind, alpha = max(short)
     warnings.warn(
-        f"{len(short)} of {len(models)} fits of {name} stopped after max_iter={max_iter} "
-        f"iterations, the worst at alpha={worst.alpha:.3g} with optimality "
-        f"({worst.optimality_kind_}) {worst.optimality_:.1e}; tol={tol:.1e}. Raise max_iter, or "
-        "tol if that is near enough, or leave out the smallest alphas.",
+        f"{len(short)} of {len(ends)} fits of {name} stopped after max_iter={max_iter} "
+        f"iterations, the worst at alpha={alpha:.3g} with optimality ({kind}) {optimality:.1e}; "
+        f"tol={tol:.1e}. Raise max_iter, or tol if that is near enough, or leave out the smallest "
+        "alphas.",
         ConvergenceWarning,
         stacklevel=3,
     )
@@ -268,6 +277,7 @@ def regularization_path(est, X, y, *, alphas=None, n_alphas=20, eps=None, sample
         ground = Ground(model, plan, data)
         alphas = strengths(ground, plan, alphas, n_alphas, eps)
         start = given_start(ground.objective, *est._start(None, None).values())
-        models, seconds = follow(model, model._kind, ground, alphas, start)
-    warn_if_short(type(est).__name__, models, est.max_iter, est.tol)
+        found = list(follow(model, model._kind, ground, alphas, start))
+    models, seconds = zip(*found, strict=True)
+    warn_if_short(type(est).__name__, [ended(one) for one in models], est.max_iter, est.tol)
     return RegularizationPath(models, seconds)
