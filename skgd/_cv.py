@@ -6,7 +6,7 @@ import numbers
 from dataclasses import replace
 
 import numpy as np
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -360,7 +360,9 @@ class _Task:
             # The rows are arrays by now, and a scorer must not complain that they have no names.
             names = vars(model).pop("feature_names_in_", None)
             try:
-                return self.scorer(model, X, y, **params)
+                # Rows have been looked at; a prediction that overflows is the worst there is.
+                with config_context(assume_finite=True):
+                    return self.scorer(model, X, y, **params)
             finally:
                 if names is not None:
                     model.feature_names_in_ = names
