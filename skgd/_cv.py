@@ -244,7 +244,8 @@ class _Choosing:
 
     def _keep(self, scores, alphas, ratios):
         """Set what the scores say: of shape (n_folds, n_l1_ratios, n_alphas)."""
-        mean, std = scores.mean(axis=0), scores.std(axis=0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean, std = scores.mean(axis=0), scores.std(axis=0)
         ranked = np.where(np.isfinite(mean), mean, -np.inf)
         top = ranked.max()
         if not np.isfinite(top):

@@ -80,6 +80,7 @@ def test_ridge_is_that_of_scikit_learn(numbers):
     assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_logistic_regression_is_that_of_scikit_learn(labels):
     X, y = labels
     alphas = np.geomspace(1e-4, 1, 6)
@@ -175,6 +176,20 @@ def test_one_standard_error_takes_the_strongest_that_is_near_enough(numbers):
 def test_scores_that_are_no_numbers_choose_nothing(numbers):
     with pytest.raises(ValueError, match="gave no finite mean score"):
         GDRegressorCV(alphas=3, scoring=lambda model, X, y: np.nan).fit(*numbers)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_prediction_that_overflows_is_the_worst(rows, target):
+    X = rows(n=60, d=2)
+    y = target(X, "counts")
+    X[55] = 5e5
+    cv = [(np.arange(50), np.arange(50, 60))]
+    options = {"alphas": [1e5, 1e-6], "cv": cv, "refit": False}
+    model = GDRegressorCV("poisson", **options, scoring="neg_mean_absolute_error").fit(X, y)
+    assert model.alpha_ == 1e5
+    assert not np.isfinite(model.cv_results_["mean_test_score"][1])
+    with pytest.raises(ValueError, match="gave no finite mean score"):
+        model.set_params(alphas=[1e-6]).fit(X, y)
 
 
 def test_raw_columns_are_chosen_for_as_they_come():
