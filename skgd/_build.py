@@ -16,6 +16,7 @@ __all__ = [
     "given_start",
     "make_problem",
     "null_point",
+    "relative_moments",
     "scaled_problem",
     "unchanged_on_error",
 ]
@@ -59,14 +60,20 @@ def make_problem(plan, data, fit_intercept, alpha, *, mass=None):
     return Problem(objective, plan.penalty, float(alpha))
 
 
+def relative_moments(objective):
+    """Return the moments of an objective's rows, whose mass is their number; reads them once.
+
+    Relative weights: what they add up to says nothing about how many rows there are.
+    """
+    return replace(Moments.of(objective), mass=float(objective.n_active))
+
+
 def scaled_problem(problem, plan, moments=None):
     """Return the same problem in the variables that the solver works in."""
     if not plan.solver.scales(problem):
         return problem
     if moments is None:
-        # Relative weights: what they add up to says nothing about how many rows there are.
-        rows = float(problem.objective.n_active)
-        moments = replace(Moments.of(problem.objective), mass=rows)
+        moments = relative_moments(problem.objective)
     objective = make_scaled(
         problem.objective,
         moments,

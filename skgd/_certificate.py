@@ -11,6 +11,8 @@ from ._dual import (
     blocks,
     curvature,
     evened,
+    penalty_gap,
+    promised,
     scalings,
 )
 from ._protocols import Stop
@@ -114,10 +116,9 @@ class Certificate:
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
-        self._last = self._model = self._outputs = None
+        self.model = None  # Hessian of F near the optimum, to begin with the next time
+        self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
-        l2 = np.broadcast_to(problem.l2, (problem.objective.n_features,))
-        self._half_inverse = np.divide(0.5, l2, out=np.zeros(len(l2)), where=l2 > 0.0)
 
     def promise(self, theta, value, grad):
         """Return about the figure that `optimality` will give; reads no rows.
@@ -130,19 +131,10 @@ class Certificate:
         Returns
         -------
         float
-            Too small by what the best intercept and a bound on slopes ask. Where slopes have
-            to be scaled, the gradient alone does not say: NaN, unless ``bound`` will do.
+            Too small by what a bound on slopes asks, and where the loss has no largest
+            curvature by what the best intercept does.
         """
-        problem = self.problem
-        gap = np.nan
-        with np.errstate(all="ignore"):
-            if problem.has_l2:
-                split = problem.objective.split
-                W, G = split(theta)[0], split(grad)[0]
-                if problem.has_l1:
-                    gap = float(self._penalty_gap(W, problem.l2 * W - G).sum())
-                else:
-                    gap = float(((G * G) @ self._half_inverse).sum())
+        gap = promised(self.problem, theta, value, grad)
         known, whole = value - self.bound, self.null_value - value
         if known < gap or known <= self.tol * (whole + known):
             gap = known
@@ -269,7 +261,7 @@ class Certificate:
     def _improve(self, theta, value, eta, v, slack, pull):
         """Raise the bound from the slopes at the next points of a Newton method."""
         problem, objective = self.problem, self.problem.objective
-        rows, here, old = objective.active(), value, self._model is not None
+        rows, here, old = objective.active(), value, self.model is not None
         banded = objective.loss.banded
         for trial in range(_MORE_STEPS if banded else _STEPS):
             known = self.bound
@@ -279,12 +271,12 @@ class Certificate:
             try:
                 # Second derivatives change little near the optimum: an old Hessian has one try.
                 # Where rows enter and leave bands, each step asks for its own.
-                if self._model is None or bend is not None or banded or (old and trial == 1):
-                    self._model = Factored(problem, eta, rows, bend)
+                if self.model is None or bend is not None or banded or (old and trial == 1):
+                    self.model = Factored(problem, eta, rows, bend)
                 if problem.has_l1:
-                    step = self._model.minimum(problem, theta, grad) - theta
+                    step = self.model.minimum(problem, theta, grad) - theta
                 else:
-                    step = -self._model.solve(grad)
+                    step = -self.model.solve(grad)
             except (LinAlgError, ValueError):
                 return
             moved = objective.linear(step)
@@ -401,7 +393,7 @@ class Certificate:
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         W = objective.split(theta)[0]
         if equal is not None:
-            gap = equal + float(self._penalty_gap(W, v).sum())
+            gap = equal + float(penalty_gap(self.problem, W, v).sum())
             along = float(np.sqrt(np.vdot(pull, pull) * np.vdot(eta, eta)))
         else:
             gap, along = self._gap(W, eta, v, pull, softmax)
@@ -443,7 +435,7 @@ class Certificate:
             along += float(np.abs(pull[rows] * eta[rows]).sum())
             parts += self._loss_gaps(rows, eta[rows], pull[rows], factors, softmax)
         for part, c in zip(parts, factors, strict=True):
-            coef = self._penalty_gap(W, c[:, None] * v)
+            coef = penalty_gap(self.problem, W, c[:, None] * v)
             part += coef.sum() if softmax else coef
         # Outputs that share no row of a matrix of slopes have bounds of their own.
         return float(np.fmin.reduce(parts, axis=0).sum()), along
@@ -472,15 +464,6 @@ class Certificate:
             terms = (losses + less).reshape(len(s), -1)
             parts.append(np.where(s > 0, s * terms, 0.0).sum(axis=0) / objective.mass)
         return np.array(parts)
-
-    def _penalty_gap(self, W, v):
-        """Return ``R(w) + R*(v) - v . w`` of each output, a sum of terms not below zero."""
-        l1, l2 = self.problem.l1, self.problem.l2
-        beyond = np.sign(v) * np.maximum(np.abs(v) - l1, 0.0)
-        terms = l1 * np.abs(W) - (v - beyond) * W
-        if self.problem.has_l2:
-            terms = terms + (l2 * W - beyond) ** 2 / (2.0 * l2)
-        return terms.sum(axis=1)
 
     # -- slopes that an intercept allows --------------------------------------------
 

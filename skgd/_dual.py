@@ -11,6 +11,8 @@ __all__ = [
     "blocks",
     "curvature",
     "evened",
+    "penalty_gap",
+    "promised",
     "scalings",
 ]
 
@@ -198,3 +200,46 @@ def scalings(problem, pull, v, softmax):
     top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, inverse)
     top = np.where(np.isfinite(top), top, 1.0)
     return [least, np.clip(top, 0.0, np.minimum(room, 2.0))]
+
+
+def penalty_gap(problem, W, v):
+    """Return ``R(w) + R*(v) - v . w`` of each output, a sum of terms not below zero."""
+    l1, l2 = problem.l1, problem.l2
+    beyond = np.sign(v) * np.maximum(np.abs(v) - l1, 0.0)
+    terms = l1 * np.abs(W) - (v - beyond) * W
+    if problem.has_l2:
+        terms = terms + (l2 * W - beyond) ** 2 / (2.0 * l2)
+    return terms.sum(axis=1)
+
+
+def promised(problem, theta, value, grad):
+    """Return about the gap at a point whose gradient is known; reads no rows.
+
+    Slopes scaled by ``c``, so that an l1 part allows them, widen the gap of the losses by about
+    ``(1 - c)**2`` of these, and make ``v . w`` smaller by the factor. The gradient in the
+    intercepts says what their best values gain, if the loss bends as much as it can.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is minimised.
+    theta, value, grad : ndarray, float, ndarray
+        Point, F there, and the gradient of its smooth part.
+
+    Returns
+    -------
+    float
+        Not below zero but for rounding.
+    """
+    objective = problem.objective
+    W, (G, g) = objective.split(theta)[0], objective.split(grad)
+    with np.errstate(all="ignore"):
+        if problem.has_l2:
+            gap = float(penalty_gap(problem, W, problem.l2 * W - G).sum())
+        else:
+            size = float((problem.l1 * np.abs(W)).sum())
+            c = float(np.minimum(problem.l1 / np.abs(G), 1.0).min(initial=1.0))
+            gap = (1.0 - c) ** 2 * (value - size) + size + c * float(np.vdot(G, W))
+        if objective.loss.curvature:
+            gap += 0.5 * float(g @ g) / objective.loss.curvature
+    return gap

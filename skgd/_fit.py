@@ -36,7 +36,7 @@ from .callbacks import (
 from .objectives import make_objective
 from .schedules import Adaptive
 
-__all__ = ["fit"]
+__all__ = ["descend", "fit", "moderate"]
 
 _ROUNDING = 1e-13  # of F, relative: what two ways of adding up losses may differ by
 _FEW = 2048  # rows that tell the size of a gradient
@@ -70,7 +70,7 @@ def split_validation(est, data, rng, stratify):
     return Data(data.X, data.targets, s), held
 
 
-def _moderate(data):
+def moderate(data):
     """Return ``data`` with weights whose products with losses stay in range.
 
     Only their ratios matter to a fit, and a power of two changes no digit of these.
@@ -112,16 +112,12 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     classifier = data.targets.classes is not None
     if est.early_stopping and validation is None:
         data, held = split_validation(est, data, rng, classifier)
-        y = data.targets.y[held]
-        if classifier:
-            y = data.targets.classes[data.targets.codes[held]]
-        elif not data.targets.flat:
-            y = y.reshape(len(held), -1)
+        y = data.targets.shown(held)
         given = None if metadata is None else metadata[2]
         weights = None if given is None else check_weights(given, len(data.s))[held]
         validation = data.X[held], y, weights
 
-    plain = make_problem(plan, _moderate(data), est.fit_intercept, est.alpha)
+    plain = make_problem(plan, moderate(data), est.fit_intercept, est.alpha)
     plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)
@@ -136,13 +132,50 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         theta = objective.zeros()
     else:
         theta = null
-    zeros = objective.from_user(objective.zeros())
+    result, watch = descend(
+        est, plan, problem, theta, null, rng, validation=validation, metadata=metadata
+    )
+    _warn(est, plan, result, watch)
+    return result.interrupt
+
+
+def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None, metadata=None):
+    """Minimise F from a point and set the fitted attributes of ``est``.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        As in `fit`.
+    plan : Plan
+        With its solver decided.
+    problem : Problem
+        In the variables that the solver works in.
+    theta, null : ndarray of shape (n_params,)
+        Where to begin, and zero coefficients with the best intercept, in these variables.
+    rng : numpy.random.RandomState
+        Draws the order of rows.
+    begun : callable, default=None
+        Told of the state before the first step, and of the certificate or None; it may
+        change both.
+    validation, metadata : tuple or None
+        As in `fit`.
+
+    Returns
+    -------
+    result : Result
+        How the run ended.
+    watch : object
+        What watched it; its ``certified`` says whether optimality was a rule to stop.
+    """
+    zeros = problem.objective.from_user(problem.objective.zeros())
     zero_value = problem.value(zeros)
     # The same sum in another order may be larger by its rounding.
     zero_value += _ROUNDING * abs(zero_value)
 
     state = plan.solver.init(problem, theta, rng)
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)
+    if begun is not None:
+        begun(state, certificate)
     watch = _Watch(
         est, plan, problem, state, zero_value, reference, certificate, validation, metadata
     )
@@ -150,8 +183,7 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
     with watch.bridge:
         result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
         _finish(est, plan, problem, result, watch)  # the last hook shows a fitted model
-    _warn(est, plan, result, watch)
-    return result.interrupt
+    return result, watch
 
 
 def _references(problem, null, solver, state, tol):
@@ -286,7 +318,7 @@ def _finish(est, plan, problem, result, watch):
             f"({watch.zero_value:.6g}), so the model returned is zero. Raise max_iter, or "
             "leave out coef_init and intercept_init.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
         move(objective.from_user(objective.zeros()))
     vanishes = 0.0 <= watch.zero_value < _TINY and 0.0 <= state.value < _TINY

@@ -11,7 +11,7 @@ def summary(est):
 
     Parameters
     ----------
-    est : GDRegressor or GDClassifier
+    est : GDRegressor, GDClassifier, GDRegressorCV or GDClassifierCV
         Fitted.
 
     Returns
@@ -37,8 +37,9 @@ def summary(est):
     coef = est.coef_.toarray() if hasattr(est.coef_, "toarray") else est.coef_
     coef = np.atleast_2d(coef)
     history = est.history_
+    alpha = est.alpha_ if hasattr(est, "alpha_") else est.alpha
     lines = [
-        f"{type(est).__name__}: loss {est.loss}, penalty {est.penalty}, alpha {est.alpha:g}",
+        f"{type(est).__name__}: loss {est.loss}, penalty {est.penalty}, alpha {alpha:g}",
         f"  solver        {est.solver_!r}",
         f"  stopped       {est.stop_reason_} after {est.n_iter_} iterations, "
         f"{est.t_ - 1} updates, {np.nansum(history['seconds'][-1:]):.3g} s",

@@ -2,13 +2,19 @@
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["Targets", "check_weights", "class_targets", "regression_targets"]
+__all__ = [
+    "Targets",
+    "check_weights",
+    "class_targets",
+    "regression_targets",
+    "weigh_classes",
+]
 
 _HEAVIEST = 1e300  # of a weight: many can still be added up
 _CLOSE = 4096  # between the least and the largest label, for all to be counted
@@ -24,6 +30,18 @@ class Targets:
     classes: np.ndarray | None = None
     codes: np.ndarray | None = None  # (n,) class numbers, for class weights
     flat: bool = True  # one target given as a vector
+
+    def shown(self, rows):
+        """Return labels or targets of some rows as the user gave them."""
+        if self.classes is not None:
+            return self.classes[self.codes[rows]]
+        y = self.y[rows]
+        return y if self.flat else y.reshape(len(y), -1)
+
+    def taken(self, rows):
+        """Return the targets of some rows alone."""
+        codes = None if self.codes is None else self.codes[rows]
+        return replace(self, y=np.ascontiguousarray(self.y[rows]), codes=codes)
 
 
 def check_weights(weights, n_rows, name="sample_weight"):

@@ -77,7 +77,7 @@ class DivergenceGuard:
                 f"{factor:g} times as large, and may do so again. Lower eta0, scale the "
                 "columns of X, or leave eta0='auto'.",
                 ConvergenceWarning,
-                stacklevel=7,
+                stacklevel=8,
             )
         return Rescale(factor, self.theta, self.value)
 
@@ -96,7 +96,8 @@ class Optimality:
         Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
         ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point;
         ``"below"`` is for the certificate, and ``"served"`` then says when it is worth asking;
-        ``"model"`` is there where the next step has a Hessian to go by.
+        ``"model"`` is there where the next step has a Hessian to go by, or makes one as
+        soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta)``, which reads the rows, ``promise(theta, value,
         grad)``, which does not, and ``at_rounding``.
@@ -148,7 +149,8 @@ class Optimality:
             # A promise that is not kept is believed later the next time.
             self._share *= 0.25
             return True
-        if promise > 0.0 and self.memory.get("model") is not None:
+        led = self.memory.get("model") is not None or event.t >= self.memory.get("wait", np.inf)
+        if promise > 0.0 and led:
             return False
         return event.violation <= self._violation
 

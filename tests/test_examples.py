@@ -59,3 +59,19 @@ def test_streaming_accuracy_is_far_above_chance(run):
     last = dict(zip(names, shares[-1], strict=True))
     assert last["sgd"] > 90
     assert last["adam"] > 80
+
+
+def test_choosing_alpha_finds_columns_that_are_real(run):
+    text = run("choosing_alpha.py")
+    path = table(text, "Lasso path")
+    columns = [int(cells[0]) for cells in path.values()]
+    assert columns[0] == 0
+    assert columns == sorted(columns)
+    assert all(float(cells[-1]) <= 1e-4 for cells in path.values())
+    rows = [line.split() for line in text.split("Chosen by 5 folds\n")[1].splitlines()[1:]]
+    assert len(rows) == 4
+    chosen = {(row[0], row[1]): (int(row[4]), int(row[5])) for row in rows}
+    few, real = chosen["l1", "one_standard_error"]
+    assert real >= 3
+    assert few - real <= 2
+    assert few < chosen["l1", "best"][0]

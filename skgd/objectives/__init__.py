@@ -1,5 +1,6 @@
 """Where rows live: the smooth part of F as sums over rows."""
 
+from ._compressed import compressed
 from ._linear import LinearObjective
 from ._make import check_sparse, linear_predictor, make_objective, make_scaled
 from ._scaled import Moments, ScaledObjective
@@ -9,6 +10,7 @@ __all__ = [
     "Moments",
     "ScaledObjective",
     "check_sparse",
+    "compressed",
     "linear_predictor",
     "make_objective",
     "make_scaled",

@@ -106,6 +106,12 @@ class LinearObjective(Passes):
 
     from_user = to_user
 
+    def grad_to_user(self, grad):
+        """Return a gradient in the user's variables: here a copy."""
+        return grad.copy()
+
+    grad_from_user = grad_to_user
+
     # -- second derivatives ---------------------------------------------------------
 
     def curvatures(self, eta):

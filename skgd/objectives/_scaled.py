@@ -141,6 +141,19 @@ class ScaledObjective:
         G *= self.inv_scale
         return grad
 
+    def grad_to_user(self, grad):
+        """Return a gradient in the user's variables."""
+        out = grad.copy()
+        G, g = self.split(out)
+        G *= self.scale
+        if self.shift is not None:
+            G += g[:, None] * self.shift
+        return out
+
+    def grad_from_user(self, grad):
+        """Return a gradient of the user's variables in the scaled ones."""
+        return self._scaled(grad.copy())
+
     def sums(self, theta, rows=None):
         """Return loss and gradient summed over rows, in the scaled variables."""
         value, grad = self.inner.sums(self.to_user(theta), rows)

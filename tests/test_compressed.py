@@ -1,0 +1,72 @@
+"""As few rows as columns have the squared errors of all rows; a gradient foretells the gap."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skgd._certificate import Certificate
+from skgd.losses import LogLoss, SquaredError
+from skgd.objectives import Moments, compressed, make_objective
+from skgd.penalties import L1, L2, ElasticNet
+from skgd.solvers import Newton
+
+
+def squared_errors(X, y, s, W, b):
+    return 0.5 * s @ ((X @ W.T + b - y) ** 2).sum(axis=1)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_few_rows_have_the_squared_errors_of_all(n_outputs, fit_intercept, house, rows):
+    rng = np.random.RandomState(0)
+    X = rows(n=200, d=6) * np.float32([1, 1e-3, 1e3, 1, 1, 1]) + 2.0
+    X[:, 5] = X[:, 4]  # dependent
+    X = np.ascontiguousarray(X.astype(np.float32), dtype=float)
+    Y = rng.standard_normal((200, n_outputs)) + 7.0
+    s = rng.uniform(size=200) * (rng.uniform(size=200) < 0.8)
+    y = Y[:, 0].copy() if n_outputs == 1 else Y
+    loss = SquaredError()
+    objective = make_objective(
+        house(X), y, s, loss, n_outputs=n_outputs, fit_intercept=fit_intercept
+    )
+    found = compressed(objective, Moments.of(objective))
+    few = found.objective
+    assert few.n_rows <= 6 + n_outputs
+    for _ in range(3):
+        W = rng.standard_normal((n_outputs, 6)) / [1, 1e-3, 1e3, 1, 1, 1]
+        theta = np.append(W, np.zeros(n_outputs))
+        b = np.zeros(n_outputs)
+        if fit_intercept:
+            b = (s @ (Y - X @ W.T)) / s.sum()
+        whole = squared_errors(X, Y, s, W, b)
+        assert_allclose(few.loss_sum(theta), whole, rtol=1e-8)
+        assert abs(few.loss_sum(theta) - whole) / s.sum() <= 100 * found.noise(theta)
+        assert_allclose(found.with_intercepts(theta), np.append(W, b), rtol=1e-9, atol=1e-9)
+
+
+def test_second_moments_that_overflow_are_none():
+    X = np.array([[1e160, 1.0], [-1e160, 2.0], [1e160, 3.0]])
+    objective = make_objective(X, np.arange(3.0) * 1e160, np.ones(3), SquaredError())
+    with np.errstate(over="ignore"):
+        assert compressed(objective, Moments.of(objective)) is None
+
+
+@pytest.mark.parametrize("penalty", [L1(), L2(), ElasticNet(l1_ratio=0.5)])
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_a_gradient_foretells_the_gap(penalty, kind, make_problem):
+    loss = LogLoss() if kind == "binary" else SquaredError()
+    problem = make_problem(loss, penalty, 0.03, kind=kind, n=300, scaled=True)
+    solver, theta = Newton(), problem.objective.zeros()
+    certificate = Certificate(problem, problem.value(theta))
+    best = solver.init(problem, theta, None)
+    for _ in range(20):
+        best = solver.step(problem, best)
+    told = []
+    for part in (0.1, 0.03, 0.01):
+        point = best.theta * (1.0 + part)
+        value, grad, eta = problem.look(point)
+        promise = certificate.promise(point, value, grad)
+        found = Certificate(problem, certificate.null_value)
+        found._promising = lambda *args: False  # the slopes as they are, and no better ones
+        told.append(promise / found.optimality(point, value, eta))
+    assert all(0.2 < ratio < 3.0 for ratio in told), told
