@@ -130,7 +130,6 @@ def read(est, kind, method):
             f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
         )
     ours = isinstance(est.solver, str) and est.solver == "auto"
-    found = resolve_solver(automatic_stream(loss, penalty) if ours else est.solver)
     settings = Settings(
         schedule=schedule,
         eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
@@ -143,6 +142,8 @@ def read(est, kind, method):
         power_t=est.power_t,
         violation=est.verbose > 0,
     )
+    name = automatic_stream(loss, penalty, settings) if ours else est.solver
+    found = resolve_solver(name)
     return Plan(
         loss=loss,
         penalty=penalty,

@@ -236,6 +236,11 @@ class Problem:
                 f"Solver {name} takes the l1 and l2 parts of a penalty as numbers; "
                 f"{self.penalty!r} gives a prox alone. Use solver='gd' or 'agd'."
             )
+        if "no_l1" in needs and self.has_l1:
+            raise ValueError(
+                f"Solver {name} mixes several models, which would leave no coefficient at zero; "
+                f"{self.penalty!r} has an l1 part. Use penalty='l2', or solver='sgd'."
+            )
         loss = self.objective.loss
         if "smoothed_loss" in needs and not loss.smooth and loss.smoothed(1.0) is None:
             raise ValueError(

@@ -30,6 +30,7 @@ class Saved:
     inv_scale: np.ndarray | None
     user_theta: np.ndarray  # the iterate and the average in the user's variables
     user_average: np.ndarray | None
+    user_points: dict  # likewise, what else of a solver's memory are points
     coef: np.ndarray  # coef_ and intercept_ as they were set: a change is then noticed
     intercept: np.ndarray
     rows: float
@@ -47,6 +48,10 @@ class Saved:
             inv_scale=objective.inv_scale,
             user_theta=objective.to_user(state.theta),
             user_average=None if average is None else objective.to_user(average),
+            user_points={
+                name: np.array([objective.to_user(one) for one in state.memory[name]])
+                for name in plan.solver.points
+            },
             coef=np.array(est.coef_),
             intercept=np.array(est.intercept_),
             rows=rows,
@@ -85,6 +90,8 @@ class Saved:
             state.theta = objective.from_user(self.user_theta)
             if self.user_average is not None:
                 state.memory["average"] = objective.from_user(self.user_average)
+            for name, points in self.user_points.items():
+                state.memory[name] = np.array([objective.from_user(one) for one in points])
             if "received" in state.memory:
                 # What is due is counted in steps, each worth ``inv_scale**2`` now.
                 worth = (objective.inv_scale / self.inv_scale) ** 2

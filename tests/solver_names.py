@@ -3,7 +3,7 @@
 from skgd._protocols import Settings
 from skgd.solvers import Rule, get_solver_names, resolve_solver
 
-__all__ = ["BATCH", "FIT_ONLY", "STREAMING", "TAKE_RATES"]
+__all__ = ["BATCH", "FIT_ONLY", "RULED", "STREAMING", "TAKE_RATES"]
 
 
 def _streams(found):
@@ -20,6 +20,8 @@ def _takes_rates(found):
 _FOUND = {name: resolve_solver(name) for name in get_solver_names() if name != "auto"}
 
 STREAMING = [name for name, found in _FOUND.items() if _streams(found)]
+# Update rules: any rate, schedule, batch and mean.
+RULED = [name for name, found in _FOUND.items() if isinstance(found, Rule)]
 FIT_ONLY = [name for name in _FOUND if name not in STREAMING]
 # Those that draw nothing.
 BATCH = [name for name in FIT_ONLY if not _FOUND[name].stochastic]

@@ -334,6 +334,8 @@ REFUSALS = [
     r"needs a smooth loss near .*, and knows none",
     r"finds the length of each step by a line search",
     r"takes steps of one length whose noise vanishes by itself",
+    r"tries rates of its own, a row at a time",
+    r"mixes several models, which would leave no coefficient at zero",
     r"All values of sample_weight are zero",
     r"y holds one class only",
     r"early_stopping=True cannot hold out validation_fraction",

@@ -11,7 +11,7 @@ from sklearn.datasets import make_classification, make_regression
 
 from skgd import GDClassifier, GDRegressor
 from skgd.rules import SGD
-from skgd.solvers import _stochastic
+from skgd.solvers import _order, _stochastic
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -153,7 +153,7 @@ def test_an_interrupt_while_looking_ahead_loses_nothing(monkeypatch, at):
 
 
 def test_sorted_random_numbers_give_every_row_once(monkeypatch):
-    monkeypatch.setattr(_stochastic, "_SORTED", 100)
+    monkeypatch.setattr(_order, "_SORTED", 100)
     seen = []
     whole = _stochastic.Stochastic.run_pass
 

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from solver_names import BATCH, FIT_ONLY, STREAMING, TAKE_RATES
+from solver_names import BATCH, FIT_ONLY, RULED, STREAMING, TAKE_RATES
 
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import Settings
@@ -202,7 +202,7 @@ def test_one_row_steps_clip_as_batches_of_one_do(make_problem):
     assert_allclose(run(solver, problem, 2).theta, path[-1], atol=1e-12)
 
 
-@pytest.mark.parametrize("name", STREAMING)
+@pytest.mark.parametrize("name", RULED)
 def test_a_batch_of_all_rows_is_a_step_of_the_full_gradient(make_problem, name):
     problem = make_problem(SquaredError(), L2(), 0.1)
     solver = made(name, eta0=0.01, batch_size=60, schedule=Constant())
@@ -308,7 +308,7 @@ def test_gd_takes_the_same_steps_for_dense_and_csr(rows, target, kind, penalty):
 
 @pytest.mark.parametrize("params", [{}, {"penalty": "l1"}, {"average": True}, {"batch_size": 1}])
 @pytest.mark.parametrize("kind", ["regression", "classes"])
-@pytest.mark.parametrize("solver", STREAMING)
+@pytest.mark.parametrize("solver", RULED)
 def test_stochastic_solvers_take_the_same_steps_for_dense_and_csr(
     rows, target, solver, kind, params
 ):
@@ -410,7 +410,7 @@ def test_a_pickled_state_resumes_to_the_bit(make_problem, name, scaled):
     kind_of_scale = scaled and (name in BATCH or "stochastic")
     problem = make_problem(LogLoss(), kind="binary", scaled=kind_of_scale)
     eta0 = "auto" if scaled or name not in TAKE_RATES else 0.01
-    average = 3 if name in STREAMING else 0
+    average = 3 if name in RULED else 0
     solver = made(name, eta0=eta0, average=average)
     once = run(solver, problem, 9)
     half = run(solver, problem, 4)

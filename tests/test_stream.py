@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from solver_names import STREAMING
+from solver_names import RULED, STREAMING
 
 from skgd import GDClassifier, GDRegressor
 from skgd.schedules import Cosine, Step
@@ -42,9 +42,10 @@ def both_ways(make, X, y):
     return once, in_parts(parts, X, y)
 
 
-@pytest.mark.parametrize("eta0", ["given", "auto"])
 @pytest.mark.parametrize("kind", ["regression", "targets", "binary", "classes"])
-@pytest.mark.parametrize("solver", STREAMING)
+@pytest.mark.parametrize(
+    "solver, eta0", [*((s, "auto") for s in STREAMING), *((s, "given") for s in RULED)]
+)
 def test_calls_of_partial_fit_are_passes_of_fit(rows, target, solver, kind, eta0):
     X = rows(40, 5)
     y = target(X, kind)
@@ -95,8 +96,9 @@ def test_steps_of_the_optimal_rate_are_counted_through_the_calls(rows, target, s
     assert_same_model(*both_ways(make, X, y))
 
 
-@pytest.mark.parametrize("eta0", [0.01, "auto"])
-@pytest.mark.parametrize("solver", STREAMING)
+@pytest.mark.parametrize(
+    "solver, eta0", [*((s, "auto") for s in STREAMING), *((s, 0.01) for s in RULED)]
+)
 def test_homes_do_not_tell_parts_from_one_run(rows, target, house, solver, eta0):
     X = rows(40, 5)
     y = target(X, "binary")
@@ -106,7 +108,7 @@ def test_homes_do_not_tell_parts_from_one_run(rows, target, house, solver, eta0)
     assert parts.coef_.dtype == X.astype(house(X).dtype).dtype
 
 
-@pytest.mark.parametrize("solver", STREAMING)
+@pytest.mark.parametrize("solver", RULED)
 def test_going_on_after_fit_is_one_longer_fit(rows, target, solver):
     X = rows(40, 5)
     y = target(X, "regression")
@@ -117,13 +119,18 @@ def test_going_on_after_fit_is_one_longer_fit(rows, target, solver):
 
 
 @pytest.mark.parametrize("store", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
-@pytest.mark.parametrize("eta0", [0.01, "auto"])
-@pytest.mark.parametrize("solver", ["auto", *STREAMING])
-def test_a_pickle_in_mid_stream_changes_nothing(rows, target, solver, eta0, store):
+@pytest.mark.parametrize(
+    "solver, eta0, average",
+    [
+        *((s, eta0, True) for s in ("auto", *RULED) for eta0 in (0.01, "auto")),
+        ("hedge", "auto", False),
+    ],
+)
+def test_a_pickle_in_mid_stream_changes_nothing(rows, target, solver, eta0, average, store):
     X = rows(90, 5)
     y = target(X, "classes")
     chunks = [(X[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)] * 2
-    make = partial(GDClassifier, solver=solver, eta0=eta0, average=True, random_state=3)
+    make = partial(GDClassifier, solver=solver, eta0=eta0, average=average, random_state=3)
     one, other = make(), make()
     for chunk in chunks:
         one.partial_fit(*chunk, classes=[0, 1, 2])
@@ -174,7 +181,8 @@ def test_chunks_of_a_stream_lead_near_the_optimum(rows, target, F, solver, home)
     options = {"loss": "log_loss", "alpha": 0}
     best = F(X, 2 * y - 1, oracle.coef_, oracle.intercept_, **options)
     got = F(X, 2 * y - 1, est.coef_, est.intercept_, **options)
-    assert got - best < 0.02 * (np.log(2) - best)
+    # What follows a stream that moves never settles.
+    assert got - best < (0.03 if solver in ("auto", "hedge") else 0.02) * (np.log(2) - best)
 
 
 def test_raw_columns_of_a_stream_are_learnt_as_they_come(rows, target):

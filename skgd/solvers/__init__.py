@@ -19,6 +19,7 @@ from ._agd import AGD
 from ._auto import automatic, automatic_stream
 from ._base import Solver
 from ._gd import GD
+from ._hedge import Hedge
 from ._lbfgs import LBFGS
 from ._newton import Newton
 from ._smoothing import Smoothing
@@ -39,6 +40,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "Hedge",
     "Momentum",
     "NAdam",
     "Nesterov",
@@ -57,6 +59,7 @@ __all__ = [
 SOLVERS = {
     "agd": AGD,
     "gd": GD,
+    "hedge": Hedge,
     "lbfgs": LBFGS,
     "newton": Newton,
     "sag": SAG,
@@ -99,7 +102,7 @@ def resolve_solver(spec):
         The user's object is cloned, never changed.
     """
     if isinstance(spec, str) and spec == "auto":
-        spec = "sgd"
+        spec = "hedge"
     if isinstance(spec, str) and spec not in SOLVERS:
         # "auto" is a name too, and may be the one that was meant.
         resolve(spec, dict.fromkeys([*SOLVERS, "auto"]), "solver")

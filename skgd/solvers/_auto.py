@@ -1,6 +1,7 @@
 """What ``solver="auto"`` stands for."""
 
 from ._curvature import FACTORED, block_size, formed_size
+from ._hedge import given_rates
 
 __all__ = ["automatic", "automatic_stream"]
 
@@ -50,11 +51,12 @@ def automatic(problem, settings):
     return "agd" if problem.custom else "lbfgs"
 
 
-def automatic_stream(loss, penalty):
+def automatic_stream(loss, penalty, settings):
     """Return the name of the solver that suits a stream.
 
-    ``sgd``, a step for every row, learns most from rows that come once; where loss or
-    penalty have no compiled form, ``adam``, whose steps of some rows cost less in Python.
+    ``hedge``, several rates at once, follows what moves without a rate to set; ``sgd``, a step
+    for every row, where there is an l1 part or a rate is given. Where loss or penalty have no
+    compiled form, ``adam``, whose steps of some rows cost less in Python.
 
     Parameters
     ----------
@@ -62,10 +64,15 @@ def automatic_stream(loss, penalty):
         What is minimised.
     penalty : Penalty
         Beside it.
+    settings : Settings
+        What the user gave beside the solver.
 
     Returns
     -------
     str
         A key of ``SOLVERS``.
     """
-    return "adam" if loss.pointwise() is None or penalty.lazy() is None else "sgd"
+    lazy = penalty.lazy()
+    if loss.pointwise() is None or lazy is None:
+        return "adam"
+    return "sgd" if lazy[0] > 0 or given_rates(settings) else "hedge"

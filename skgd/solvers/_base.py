@@ -19,6 +19,7 @@ class Solver(Component):
     needs = frozenset()
     streams = False  # may partial_fit feed it new rows?
     stochastic = False
+    points = ()  # names in the state's memory of arrays whose last axis is that of ``theta``
 
     def with_settings(self, settings):
         """Return a copy that follows ``settings``."""

@@ -13,6 +13,7 @@ from .._protocols import RateContext, State
 from ..rules import SGD
 from ..schedules import AutoDecay, Constant
 from ._base import Solver, wants_scaling
+from ._order import shuffled
 from ._pilot import pilot_rates
 
 __all__ = ["Stochastic"]
@@ -27,7 +28,6 @@ _SLOWER = 3.0  # with the mean, rates fall with the rule's power over this
 _NEAR_ONE = 6.0  # ratio of scales that one rate still serves
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 _WORTH_READING = 2**16  # stored entries from which a second reading of them is worth saving
-_SORTED = 2**18  # rows from which swaps may miss the cache
 
 
 class Stochastic(Solver):
@@ -231,21 +231,7 @@ class Stochastic(Solver):
 
     def _order(self, problem, state):
         order = problem.objective.active()
-        if not self.settings.shuffle:
-            return order
-        rng = state.memory["rng"]
-        if len(order) < _SORTED:
-            return rng.permutation(order)
-        # Sorted by random numbers of two bytes, which needs no comparisons. Rows that drew the
-        # same number come as stored: a second draw mixes places within blocks of several such.
-        keys = rng.integers(0, 2**16, size=len(order), dtype=np.uint16)
-        order = order[keys.argsort(kind="stable")]
-        width = max(64, len(order) // 2**14)
-        whole = len(order) // width * width
-        blocks = order[:whole].reshape(-1, width)
-        blocks[:] = blocks[:, rng.permutation(width)]
-        rng.shuffle(order[whole:])
-        return order
+        return shuffled(order, state.memory["rng"]) if self.settings.shuffle else order
 
     def _looks_ahead(self, problem, state):
         return self._one_row(problem, state) and problem.objective.n_stored > _WORTH_READING
@@ -330,6 +316,15 @@ class Stochastic(Solver):
             settings.power_t,
         )
         return schedule.rates(state.passes, state.t, n_steps, context) * state.rate_scale
+
+    def moved(self, problem, theta, order, rates):
+        """Return where steps of one row each lead from ``theta``, at a given rate each."""
+        state = self.blank(theta, math.nan, 1)
+        if self._one_row(problem, state):
+            self._one_row_pass(problem, state, order, rates, None, 0, None)
+        else:
+            self._vector_pass(problem, state, order, rates, None, 0)
+        return state.theta
 
     def _unclipped(self):
         return self.settings.clip_norm is None and self.settings.clip_value is None

@@ -9,6 +9,7 @@ from .._kernels import _reference
 from .._protocols import State
 from ..schedules import Constant
 from ._base import Solver
+from ._order import shuffled
 
 __all__ = ["SAG", "SAGA", "SVRG"]
 
@@ -213,7 +214,7 @@ class _VarianceReduced(Solver):
             rows = (at * n).astype(np.intp)
         rows = np.minimum(rows, n - 1)
         if shuffle and not self._apart:
-            rows = rng.permutation(rows)
+            rows = shuffled(rows, rng)
         share = np.ones(n) if memory["each"] is None else memory["each"][rows]
         return active[rows], share
 

@@ -1,0 +1,259 @@
+"""Steps of one row at several rates at once, and weights for what each has predicted."""
+
+import copy
+import math
+
+import numpy as np
+
+from .._protocols import State
+from ..rules import SGD
+from ._base import Solver
+from ._order import shuffled
+from ._stochastic import Stochastic
+
+__all__ = ["Hedge"]
+
+_RATES = 1.0, 0.1, 0.01, 0.001  # over the curvature of the loss
+_TRUST = 0.025  # in a row's loss, of that of the intercept alone
+_SHARE = 0.01  # of the weights, that all rates have alike: what was bad may become good
+_MOST = 500.0  # losses of the intercept alone, a call's at most
+
+
+class Hedge(Solver):
+    r"""One model for each of several rates, weighted by how well it predicted new rows.
+
+    .. math::
+
+        w_k \leftarrow w_k - \frac{\rho_k}{h (1 + \rho_k s_i \|z_i\|^2)} \, s_i g_i \, z_i, \qquad
+        p_k \propto p_k \exp\left(-\eta \sum_i \ell_i(w_k) / \ell_0\right), \qquad
+        w = \sum_k p_k w_k
+
+    with :math:`z_i` the centred, scaled row and a 1, :math:`h` the curvature of the loss and
+    :math:`\rho_k` four rates, 1 to 0.001, a factor of ten apart [1]_, [3]_. The losses are those
+    of the rows of a call before any of them is learnt, so that the weights know how far ahead
+    the model is asked to predict. A step is never longer than one to the row's own optimum: no
+    rate diverges.
+
+    In the weights, :math:`\eta` is 0.025, :math:`\ell_0` is the mean loss of the intercept alone
+    (of zero for classes), and each call gives a hundredth back to all rates alike [2]_: what was
+    bad may become good again. The loss is convex, so that the mixture is no worse than the mean
+    of the models.
+
+    Notes
+    -----
+    For streams, whose best model moves: no rate falls to zero. In ``fit`` a pass counts as a call,
+    and the run ends near the optimum, not at it; other solvers find it.
+
+    The l2 penalty is that of F, but on columns that spread less than one that of a standardised
+    column: one that spreads by a hundredth would else be held to zero by the default ``alpha``.
+    An l1 part, rates, schedules, averages and bounds on the gradient are refused.
+
+    A call costs four passes of ``sgd`` and four sums of losses. It holds ten vectors of length
+    ``n_params``.
+
+    References
+    ----------
+    .. [1] Y. Freund, R. E. Schapire (1997). "A decision-theoretic generalization of on-line
+       learning and an application to boosting". Journal of Computer and System Sciences 55.
+    .. [2] M. Herbster, M. K. Warmuth (1998). "Tracking the best expert". Machine Learning 32.
+    .. [3] T. van Erven, W. M. Koolen (2016). "MetaGrad: multiple learning rates in online
+       learning". NeurIPS.
+    """
+
+    streams = True
+    stochastic = True
+    needs = frozenset({"lazy", "no_l1"})
+    # Arrays in the state's memory whose last axis is that of ``theta``.
+    points = ("models",)
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``, which may give no rate.
+
+        Parameters
+        ----------
+        settings : Settings
+            From the estimator.
+
+        Returns
+        -------
+        Hedge
+            One that follows them.
+
+        Raises
+        ------
+        ValueError
+            If a rate, a schedule, a batch size, a mean of the iterates or a bound on the
+            gradient is given.
+        """
+        given = given_rates(settings)
+        if given:
+            key, value = next(iter(given.items()))
+            raise ValueError(
+                f"solver='hedge' tries rates of its own, a row at a time, so {key} has no "
+                f"meaning; got {key}={value!r}. Leave it at its default, or use solver='sgd', "
+                "which takes it."
+            )
+        return super().with_settings(settings)
+
+    def certifies(self, problem):
+        """Never: a single gradient of all rows is not among the steps."""
+        return False
+
+    def init(self, problem, theta, rng):
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Start point; not modified.
+        rng : numpy.random.RandomState
+            Draws the order of rows, pass by pass.
+
+        Returns
+        -------
+        State
+            Sets in ``memory`` the ``models`` and their ``weights``, the curvature ``bend`` and the
+            loss ``null`` of the intercept alone, and ``rng``.
+        """
+        state = State(theta.copy())
+        state.point = state.theta
+        objective, count = problem.objective, len(_RATES)
+        if "regression" not in objective.loss.kinds and not objective.split(theta)[0].any():
+            # The first rows may be of one class, whose intercept is too sure of it.
+            theta = state.theta = state.point = objective.zeros()
+        state.memory.update(
+            rng=np.random.default_rng(rng.randint(2**31 - 1)),
+            models=np.tile(theta, (count, 1)),
+            weights=np.full(count, 1.0 / count),
+            start=state.theta.copy(),
+            bend=None,
+            null=None,
+            # What a stream asks of every state.
+            average=None,
+            n_averaged=0,
+            late=False,
+            vectors=None,
+            eta0=1.0,
+            batch_size=1,
+        )
+        self._measure(objective, state)
+        state.value = problem.value(theta)
+        return state
+
+    @staticmethod
+    def _measure(objective, state):
+        """Set the curvature and the loss that rates and weights are relative to."""
+        loss, memory = objective.loss, state.memory
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            total, slopes = objective.slopes(objective.linear(memory["start"]))
+            mass = float(objective.s.sum())
+            bend = loss.curvature
+            if bend is None:
+                unit = float(loss.unit(objective.y, objective.s))
+                square = float((slopes * slopes).sum()) / max(len(slopes), 1)
+                bend = math.sqrt(square) * len(slopes) / mass / unit if mass > 0.0 else math.nan
+        memory["bend"] = bend if 0.0 < bend < math.inf else 1.0
+        null = total / mass if mass > 0.0 else math.nan
+        memory["null"] = null if 0.0 < null < math.inf else 1.0
+
+    # -- what a stream asks -----------------------------------------------------------
+
+    def averages_late(self, problem):
+        """Never: the mixture is the point."""
+        return False
+
+    def follow(self, state):
+        """Do nothing: no rate falls."""
+
+    def set_rate(self, problem, state):
+        """Take curvature and loss anew while few rows are known."""
+        state.memory["start"] = state.theta
+        self._measure(problem.objective, state)
+
+    def batch_size(self, problem):
+        """Return 1: a row a step."""
+        return 1
+
+    # -- steps ------------------------------------------------------------------------
+
+    def step(self, problem, state):
+        """Weigh the models by the rows, then learn these; value is that of the mixture."""
+        memory, objective = state.memory, problem.objective
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if state.t > 0:
+                self._weigh(objective, memory)
+            else:
+                memory["models"][:] = state.theta
+            learner = Stochastic(SGD()).with_settings(self.settings)
+            order = objective.active()
+            if self.settings.shuffle:
+                order = shuffled(order, memory["rng"])
+            norms = objective.row_norms()[order] + (1.0 if objective.fit_intercept else 0.0)
+            norms *= objective.s[order] * (objective.n_active / objective.mass)
+            mild = _mild(problem)
+            for k, rho in enumerate(_RATES):
+                rates = rho * state.rate_scale / (memory["bend"] * (1.0 + rho * norms))
+                memory["models"][k] = learner.moved(mild, memory["models"][k], order, rates)
+            self._mix(state)
+        state.t += len(order)
+        state.passes += 1
+        state.rate = float(memory["weights"] @ _RATES) / memory["bend"] * state.rate_scale
+        state.value = problem.value(state.point)
+        if self.settings.violation:
+            state.violation = problem.violation(state.point, problem.value_grad(state.point)[1])
+        return state
+
+    @staticmethod
+    def _weigh(objective, memory):
+        losses = np.array([objective.loss_sum(theta) for theta in memory["models"]])
+        losses /= memory["null"] * objective.mass / max(objective.n_active, 1)
+        losses = np.where(np.isfinite(losses), losses, np.inf)
+        least = losses.min()
+        if not least < np.inf:
+            return
+        kept = np.exp(-_TRUST * np.minimum(losses - least, _MOST)) * memory["weights"]
+        total = kept.sum()
+        count = len(kept)
+        memory["weights"] = (1.0 - _SHARE) * kept / total + _SHARE / count
+
+    @staticmethod
+    def _mix(state):
+        models, weights = state.memory["models"], state.memory["weights"]
+        good = np.isfinite(models).all(axis=1)
+        if good.any():
+            share = weights * good
+            state.theta = (share / share.sum()) @ np.where(good[:, None], models, 0.0)
+            # A model that overflowed goes on from the mixture.
+            models[~good] = state.theta
+        state.point = state.theta
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta``, and all models with it."""
+        super().restart(state, theta, value)
+        state.memory["models"][:] = theta
+
+
+def given_rates(settings):
+    """Return what the user gave that a solver with rates of its own has no use for."""
+    given = {} if isinstance(settings.eta0, str) else {"eta0": settings.eta0}
+    if settings.schedule is not None:
+        given["learning_rate"] = settings.schedule
+    if not isinstance(settings.batch_size, str) and settings.batch_size != 1:
+        given["batch_size"] = settings.batch_size
+    for key in ("clip_norm", "clip_value"):
+        if getattr(settings, key) is not None:
+            given[key] = getattr(settings, key)
+    if settings.average:
+        given["average"] = settings.average
+    return given
+
+
+def _mild(problem):
+    """Return the problem with an l2 part that no column feels more than a standardised one."""
+    if not problem.has_l2 or problem.inv_scale is None:
+        return problem
+    mild = copy.copy(problem)
+    mild.l2 = np.minimum(problem.l2, problem.decay)
+    return mild
