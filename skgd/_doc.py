@@ -12,7 +12,7 @@ _INTRO = r"""{summary}
 
     with weights :math:`s_i` of the rows. Intercepts are never penalised. Every solver
     minimises the same F: it changes the way, never the answer (but ``"adamw"``, which
-    decays the weights apart from the gradient).
+    decays the weights apart from the gradient, and ``"hedge"``, which follows streams).
 
     Parameters
     ----------

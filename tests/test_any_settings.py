@@ -335,6 +335,7 @@ REFUSALS = [
     r"finds the length of each step by a line search",
     r"takes steps of one length whose noise vanishes by itself",
     r"tries rates of its own, a row at a time",
+    r"lets the rate of each coefficient fall by itself",
     r"mixes several models, which would leave no coefficient at zero",
     r"All values of sample_weight are zero",
     r"y holds one class only",

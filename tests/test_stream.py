@@ -181,8 +181,8 @@ def test_chunks_of_a_stream_lead_near_the_optimum(rows, target, F, solver, home)
     options = {"loss": "log_loss", "alpha": 0}
     best = F(X, 2 * y - 1, oracle.coef_, oracle.intercept_, **options)
     got = F(X, 2 * y - 1, est.coef_, est.intercept_, **options)
-    # What follows a stream that moves never settles.
-    assert got - best < (0.03 if solver in ("auto", "hedge") else 0.02) * (np.log(2) - best)
+    # Those have rates from the first call, or rates that never fall.
+    assert got - best < (0.03 if solver in ("auto", "hedge", "ftrl") else 0.02) * (np.log(2) - best)
 
 
 def test_raw_columns_of_a_stream_are_learnt_as_they_come(rows, target):

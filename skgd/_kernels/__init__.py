@@ -3,6 +3,7 @@
 try:
     from ._across import adjoint_across, linear_across, table_width
     from ._blocks import column_moments, full_pass, minibatch_block, row_norms
+    from ._ftrl import ftrl_block
     from ._gram import gram_block
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
@@ -24,6 +25,7 @@ __all__ = [
     "adjoint_map",
     "column_moments",
     "descend_quadratic",
+    "ftrl_block",
     "full_pass",
     "get_move",
     "get_pointwise",

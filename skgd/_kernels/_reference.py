@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "column_moments",
     "descend_quadratic",
+    "ftrl_block",
     "full_pass",
     "minibatch_block",
     "row_norms",
@@ -300,6 +301,56 @@ def sag_block(
             centre -= rate * mean_slope
     if fit_intercept:
         intercept[:] = centre - (coef * shift).sum(axis=1)
+
+
+def ftrl_block(
+    X,
+    y,
+    s,
+    order,
+    t,
+    rate,
+    beta,
+    coef,
+    centre,
+    z,
+    square,
+    z0,
+    square0,
+    scales,
+    penalties,
+    weight_factor,
+    fit_intercept,
+    slope,
+):
+    """Steps of follow-the-regularised-leader on one row each.
+
+    As `skgd._kernels.ftrl_block`, with ``slope(y_i, eta) -> (n_outputs,)`` for the loss;
+    ``eta`` has shape ``(n_outputs,)``.
+    """
+    inv, shift = scales
+    l1, l2 = (0.0 if part is None else part for part in penalties)
+
+    def leader(z, square, pull, decay):
+        strength = (beta + np.sqrt(square)) / rate + decay
+        return -np.sign(z) * np.maximum(np.abs(z) - pull, 0.0) / strength
+
+    def learn(z, square, w, g):
+        after = square + g * g
+        z += g - (np.sqrt(after) - np.sqrt(square)) / rate * w
+        square[:] = after
+
+    for i in order:
+        x = (_dense_row(X, i) - (0.0 if shift is None else shift)) * inv
+        coef[:] = leader(z, square, t * l1, t * l2)
+        g = slope(y[i], coef @ x + centre) if s[i] != 0 else 0.0 * centre
+        g = weight_factor * s[i] * g
+        learn(z, square, coef, np.outer(g, x))
+        if fit_intercept:
+            learn(z0, square0, centre, g)
+            centre[:] = leader(z0, square0, 0.0, 0.0)
+        t += 1
+    coef[:] = leader(z, square, t * l1, t * l2)
 
 
 def drifted(w, a, drift, pull, time):

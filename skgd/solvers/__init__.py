@@ -18,6 +18,7 @@ from ..rules import (
 from ._agd import AGD
 from ._auto import automatic, automatic_stream
 from ._base import Solver
+from ._ftrl import FTRL
 from ._gd import GD
 from ._hedge import Hedge
 from ._lbfgs import LBFGS
@@ -28,6 +29,7 @@ from ._variance import SAG, SAGA, SVRG
 
 __all__ = [
     "AGD",
+    "FTRL",
     "GD",
     "LBFGS",
     "SAG",
@@ -58,6 +60,7 @@ __all__ = [
 
 SOLVERS = {
     "agd": AGD,
+    "ftrl": FTRL,
     "gd": GD,
     "hedge": Hedge,
     "lbfgs": LBFGS,

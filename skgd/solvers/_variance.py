@@ -11,7 +11,7 @@ from ..schedules import Constant
 from ._base import Solver
 from ._order import shuffled
 
-__all__ = ["SAG", "SAGA", "SVRG"]
+__all__ = ["SAG", "SAGA", "SVRG", "slope_of"]
 
 _UNEVEN = 3.0  # ratio of the largest bound of a row to the mean, from which rows are drawn by it
 _LONGEST = 4.0  # passes between two snapshots at most
@@ -241,7 +241,7 @@ class _VarianceReduced(Solver):
             _kernels.sag_block(rows, *args, objective.pointwise())
         else:
             inner = getattr(objective, "inner", objective)
-            _reference.sag_block(inner.X, objective.y, objective.s, *args, _slope_of(objective))
+            _reference.sag_block(inner.X, objective.y, objective.s, *args, slope_of(objective))
         if self._swings:
             memory["slopes"] = slopes
             memory["mean"] = np.concatenate([mean.ravel(), mean_slope])
@@ -253,7 +253,8 @@ class _VarianceReduced(Solver):
         state.memory.update(mean=None, flat=0, recent=[value], settle=_SETTLE)
 
 
-def _slope_of(objective):
+def slope_of(objective):
+    """Return the slope of one row, for a loss that has no compiled form."""
     loss, flat = objective.loss, objective.y.ndim == 1 and objective.n_outputs > 1
 
     def slope(y, eta):
