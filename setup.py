@@ -1,6 +1,7 @@
 """Compile the kernels; everything else is in pyproject.toml."""
 
 import os
+import subprocess
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -13,6 +14,25 @@ KERNELS = Path("skgd/_kernels")
 # two, square roots and selects would not vectorise; results are the same.
 FLAGS = ["-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
 
+# Where arrays lie in memory must not choose between two versions of a loop, one of vectors and
+# one of numbers: they round differently, and a fit would not be the same twice.
+GCC_FLAGS = [
+    "--param=vect-max-version-for-alias-checks=0",
+    "--param=vect-max-version-for-alignment-checks=0",
+    "--param=vect-max-peeling-for-alignment=0",
+]
+
+
+def is_gcc(compiler):
+    """Whether the C compiler is gcc: others do not know its parameters."""
+    try:
+        told = subprocess.run(
+            [compiler[0], "--version"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return "Free Software Foundation" in told.stdout
+
 
 class BuildKernels(build_ext):
     """Adds flags that gcc and clang know; others take their defaults."""
@@ -20,8 +40,9 @@ class BuildKernels(build_ext):
     def build_extensions(self):
         self.parallel = self.parallel or os.cpu_count()
         if self.compiler.compiler_type != "msvc":
+            flags = FLAGS + (GCC_FLAGS if is_gcc(self.compiler.compiler_so) else [])
             for extension in self.extensions:
-                extension.extra_compile_args = FLAGS
+                extension.extra_compile_args = flags
         super().build_extensions()
 
 

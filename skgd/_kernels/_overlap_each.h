@@ -97,10 +97,13 @@ INLINE void T(overlap)(const steps_t *a, const T(move_t) *last, const REAL *now,
 /* Takes a step's move from the coefficients, nothing else. */
 INLINE void T(settle_move)(const steps_t *a, const T(move_t) *last, idx_t d)
 {
-    for (idx_t c = 0; c < d; c++) {
-        const double z = (double)last->x[c] - (a->shift ? a->shift[c] : 0.0);
-        const double v = last->keep * a->coef[c] - last->move * z * (a->inv2 ? a->inv2[c] : 1.0);
-        a->coef[c] = last->decay ? v * last->decay[c] : v;
+    const REAL *RESTRICT x = last->x;
+    const double *RESTRICT m = a->shift, *RESTRICT h = a->inv2, *RESTRICT decay = last->decay;
+    double *RESTRICT w = a->coef;
+    SIMD for (idx_t c = 0; c < d; c++) {
+        const double z = (double)x[c] - (m ? m[c] : 0.0);
+        const double v = last->keep * w[c] - last->move * z * (h ? h[c] : 1.0);
+        w[c] = decay ? v * decay[c] : v;
     }
 }
 
