@@ -22,6 +22,7 @@ from ._gd import GD
 from ._hedge import Hedge
 from ._lbfgs import LBFGS
 from ._newton import Newton
+from ._sdca import SDCA
 from ._smoothing import Smoothing
 from ._stochastic import Stochastic
 from ._variance import SAG, SAGA, SVRG
@@ -32,6 +33,7 @@ __all__ = [
     "LBFGS",
     "SAG",
     "SAGA",
+    "SDCA",
     "SGD",
     "SOLVERS",
     "SVRG",
@@ -64,6 +66,7 @@ SOLVERS = {
     "newton": Newton,
     "sag": SAG,
     "saga": SAGA,
+    "sdca": SDCA,
     "smoothing": Smoothing,
     "svrg": SVRG,
     **RULES,
