@@ -10,7 +10,7 @@ from ._order import shuffled
 
 __all__ = ["SDCA"]
 
-_COUPLED = 1.0  # what a slope takes from the intercept, in parts of what it does to its own row
+_COUPLED = 0.1  # what a slope takes from the intercept, in parts of what it does to its own row
 _AWAKE = 2  # visits without a move after which a row is visited less often
 _RAREST = 4  # and then at least every 2**4 passes
 _MOST_PASSES = 8  # over awake rows, for one over all
