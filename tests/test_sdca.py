@@ -85,7 +85,8 @@ def test_the_gap_is_never_below_the_truth(loss, penalty, fit_intercept):
     y = X @ rng.standard_normal(5) + rng.standard_normal(len(X)) > 0.3
     params = {"penalty": penalty, "alpha": 0.01, "fit_intercept": fit_intercept}
     best = GDClassifier(loss, tol=1e-9, max_iter=500, **params).fit(X, y).loss_curve_[-1]
-    worst = GDClassifier(loss, alpha=1e6, fit_intercept=fit_intercept).fit(X, y).loss_curve_[-1]
+    null = GDClassifier(loss, tol=1e-12, fit_intercept=fit_intercept).fit(0.0 * X, y)
+    worst = null.loss_curve_[-1]
     for k in (1, 2, 5):
         with pytest.warns(UserWarning, match="max_iter"):
             est = GDClassifier(
@@ -111,6 +112,6 @@ def test_one_seed_is_one_result_whatever_the_threads():
     ],
 )
 def test_what_it_cannot_do_is_named(params, message):
-    X, rng = rows()
+    X = rows()[0]
     with pytest.raises(ValueError, match=message):
         GDClassifier(**{"loss": "hinge", "solver": "sdca", **params}).fit(X, X[:, 0] > 0)
