@@ -17,9 +17,7 @@ DETERMINISTIC = ("auto", *BATCH)
 def cases():
     """Every solver with both estimators, then losses and penalties with some of them."""
     for solver in get_solver_names():
-        # Softmax, beyond two classes, has no dual step.
-        loss = "hinge" if solver == "sdca" else "log_loss"
-        yield GDClassifier(loss, solver=solver, **SHORT)
+        yield GDClassifier(solver=solver, **SHORT)
         yield GDRegressor(solver=solver, **SHORT)
     yield GDClassifier("hinge", **SHORT)
     yield GDClassifier("squared_hinge", penalty="l1", **SHORT)

@@ -11,6 +11,7 @@ from sklearn.svm import SVC, SVR
 from skgd import GDClassifier, GDRegressor
 from skgd._kernels import _dual_reference, get_pointwise, sdca_block
 from skgd._protocols import Rows
+from skgd.solvers import SDCA
 
 LOSSES = [name for name, loss in SEPARABLE.items() if loss.has_dual_step]
 
@@ -56,7 +57,7 @@ def test_the_kernel_is_its_twin(name, storage, threshold):
 
 def fitted(cls, loss, X, y, **params):
     return cls(
-        loss, solver="sdca", tol=1e-9, max_iter=2000, random_state=0, **{"alpha": 0.01, **params}
+        loss, solver=SDCA(), tol=1e-9, max_iter=2000, random_state=0, **{"alpha": 0.01, **params}
     ).fit(X, y)
 
 
@@ -90,7 +91,7 @@ def test_the_gap_is_never_below_the_truth(loss, penalty, fit_intercept):
     for k in (1, 2, 5):
         with pytest.warns(UserWarning, match="max_iter"):
             est = GDClassifier(
-                loss, solver="sdca", tol=1e-14, max_iter=k, random_state=0, **params
+                loss, solver=SDCA(), tol=1e-14, max_iter=k, random_state=0, **params
             ).fit(X, y)
         assert est.optimality_ >= (est.loss_curve_[-1] - best) / (worst - best) * (1 - 1e-6) - 1e-9
 
@@ -114,4 +115,4 @@ def test_one_seed_is_one_result_whatever_the_threads():
 def test_what_it_cannot_do_is_named(params, message):
     X = rows()[0]
     with pytest.raises(ValueError, match=message):
-        GDClassifier(**{"loss": "hinge", "solver": "sdca", **params}).fit(X, X[:, 0] > 0)
+        GDClassifier(**{"loss": "hinge", "solver": SDCA(), **params}).fit(X, X[:, 0] > 0)

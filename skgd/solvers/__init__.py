@@ -66,7 +66,6 @@ SOLVERS = {
     "newton": Newton,
     "sag": SAG,
     "saga": SAGA,
-    "sdca": SDCA,
     "smoothing": Smoothing,
     "svrg": SVRG,
     **RULES,
