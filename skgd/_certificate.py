@@ -140,7 +140,7 @@ class Certificate:
             gap = known
         return gap / (whole + gap) if whole + gap > 0.0 else np.nan
 
-    def optimality(self, theta, value, eta=None, below=None):
+    def optimality(self, theta, value, eta=None, below=None, dual=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
 
         Parameters
@@ -155,6 +155,9 @@ class Certificate:
             For each output that depends on no other: a loss that is nowhere above that of this
             problem, a point near the optimum of F with it, and that F and the linear predictors
             there.
+        dual : ndarray of shape (n_outputs, n_rows), default=None
+            Slopes, not weighted, of a solver that keeps them: those that take the place of the
+            losses' own.
 
         Returns
         -------
@@ -162,7 +165,8 @@ class Certificate:
             At least ``(F - F*) / (F0 - F*)`` wherever F is at most F0. Zero where neither
             F nor F0 can be told from the optimum. Sets ``bound`` and ``at_rounding``.
         """
-        if self._last is not None and below is None and np.array_equal(self._last[0], theta):
+        same = self._last is not None and np.array_equal(self._last[0], theta)
+        if same and below is None and dual is None:
             slack = self._last[1]
         else:
             with np.errstate(all="ignore"):
@@ -170,6 +174,8 @@ class Certificate:
                     eta = self.problem.objective.linear(theta)
                 if below is not None and len(below) > 1:
                     slack = self._by_output(theta, value, eta, below)
+                elif dual is not None:
+                    slack = self._of_dual(theta, value, eta, dual)
                 elif below is not None:
                     slack = self._from_below(theta, value, eta, *below[0])
                 else:
@@ -185,6 +191,13 @@ class Certificate:
         if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
             self._smooth(theta, value, eta)
         return slack
+
+    def _of_dual(self, theta, value, eta, dual):
+        """Do the same by slopes that are given."""
+        pull = self.problem.objective.s[:, None] * dual.T
+        if self.problem.objective.fit_intercept:
+            evened(pull)
+        return self._raise_bound(theta, value, eta, pull)[1]
 
     def _from_below(self, theta, value, eta, loss, *there):
         """Do the same by the optimum of a smooth loss below that of the problem."""

@@ -352,6 +352,9 @@ def _optimality(state, watch):
     """Return how far the point is from the optimum, and which figure says so."""
     if watch.certificate is not None:
         gap = watch.certificate.optimality(state.point, state.value)
+        if "dual" in state.memory and gap > watch.certificate.tol:
+            dual = state.memory["dual"]
+            gap = watch.certificate.optimality(state.point, state.value, dual=dual)
         if np.isfinite(gap):
             return gap, "gap"
         watch.reference = _null_violation(watch.problem, watch.null)

@@ -242,6 +242,19 @@ class Problem:
                 f"{self.penalty!r} has an l1 part. Use penalty='l2', or solver='sgd'."
             )
         loss = self.objective.loss
+        if "dual" in needs and not self.has_l2:
+            raise ValueError(
+                f"Solver {name} needs a penalty with an l2 part, from which its coefficients "
+                f"follow; got {self.penalty!r} with alpha={self.alpha!r}. Use penalty='l2' or "
+                "'elasticnet', or solver='auto'."
+            )
+        if "dual" in needs and not loss.has_dual_step:
+            raise ValueError(
+                f"Solver {name} has no step for {loss!r}. Use solver='auto', or one of the losses "
+                "'squared_error', 'huber', 'absolute_error', 'quantile', 'epsilon_insensitive', "
+                "'squared_epsilon_insensitive', 'hinge', 'squared_hinge', or 'log_loss' with two "
+                "classes."
+            )
         if "smoothed_loss" in needs and not loss.smooth and loss.smoothed(1.0) is None:
             raise ValueError(
                 f"Solver {name} needs a smooth loss near {loss!r}, and knows none. Use a "

@@ -95,7 +95,8 @@ class Optimality:
     memory : dict
         Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
         ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point;
-        ``"below"`` is for the certificate, and ``"served"`` then says when it is worth asking;
+        ``"dual"`` and ``"below"`` are for the certificate; ``"lower"`` is about the bound of F
+        that the first will give, and ``"served"`` then says when it is worth asking;
         ``"model"`` is there where the next step has a Hessian to go by, or makes one as
         soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
@@ -126,9 +127,8 @@ class Optimality:
             if event.violation <= self.tol * self.reference:
                 return Stop("converged")
         elif stalled or self._is_due(event):
-            eta, more = self.memory.get("eta"), {}
-            if "below" in self.memory:
-                more["below"] = self.memory["below"]
+            eta = self.memory.get("eta")
+            more = {key: self.memory[key] for key in ("below", "dual") if key in self.memory}
             found = self.certificate.optimality(event.theta, event.value, eta, **more)
             if found <= self.tol or self.certificate.at_rounding:
                 return Stop("converged")
@@ -138,6 +138,12 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
+        if "dual" in self.memory:
+            known = self.certificate.null_value - self.memory["lower"]
+            if not event.value - self.memory["lower"] <= self._share * self.tol * known:
+                return False
+            self._share *= 0.7
+            return True
         if "served" in self.memory:
             return self.memory["served"]
         if event.iteration >= self._iteration:

@@ -9,6 +9,12 @@ from ._start import constant_slope, deviation, half_count, least_point, weighted
 
 __all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp", "within", "x_log_x"]
 
+# Losses whose best slope for one row, given all others, a kernel finds.
+_DUAL_STEPS = frozenset(
+    "squared_error huber absolute_error quantile epsilon_insensitive "
+    "squared_epsilon_insensitive hinge squared_hinge log_loss".split()
+)
+
 
 def exp(eta, xp):
     """Return ``exp(eta)``; infinity where it overflows, without a warning."""
@@ -55,6 +61,8 @@ class Loss(Component):
         Whether most rows may show no curvature though many together do, as for Huber's.
     joint : bool
         Whether the outputs of a row depend on each other, as for softmax.
+    has_dual_step : bool
+        Whether a kernel has its step of dual coordinate ascent.
     has_conjugate : bool
         Whether the class itself has ``conjugate``, from which a fit knows how far it is
         from the optimum.
@@ -116,6 +124,11 @@ class Loss(Component):
     def has_conjugate(self):
         # Looked up in the class itself: a subclass may have another formula.
         return "conjugate" in type(self).__dict__
+
+    @property
+    def has_dual_step(self):
+        # Looked up in the class itself: a subclass may have another formula.
+        return (type(self).__dict__.get("_kernel") or ("",))[0] in _DUAL_STEPS
 
     def conjugate(self, y, dual, xp):
         r"""Return the convex conjugate of `value` in ``eta``.

@@ -82,6 +82,10 @@ class OneVsRest(Loss):
     def has_conjugate(self):
         return self.loss.has_conjugate
 
+    @property
+    def has_dual_step(self):
+        return self.loss.has_dual_step
+
     def conjugate(self, y, dual, xp):
         return self.loss.conjugate(self._targets(y, dual, xp), dual, xp)
 

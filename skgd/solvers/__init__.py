@@ -23,6 +23,7 @@ from ._gd import GD
 from ._hedge import Hedge
 from ._lbfgs import LBFGS
 from ._newton import Newton
+from ._sdca import SDCA
 from ._smoothing import Smoothing
 from ._stochastic import Stochastic
 from ._variance import SAG, SAGA, SVRG
@@ -34,6 +35,7 @@ __all__ = [
     "LBFGS",
     "SAG",
     "SAGA",
+    "SDCA",
     "SGD",
     "SOLVERS",
     "SVRG",

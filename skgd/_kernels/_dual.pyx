@@ -1,0 +1,116 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
+"""Steps of dual coordinate ascent.
+
+`skgd._kernels._dual_reference.sdca_block` is the same algorithm in NumPy.
+"""
+
+from ._pointwise cimport Pointwise, idx_t
+from ._view cimport View, check_length, rows_t
+
+cdef extern from "_dual.h" nogil:
+    ctypedef double (*dual_fn)(double, double, double, const double*) noexcept nogil
+    ctypedef struct dual_t:
+        const idx_t* order
+        idx_t m, output
+        dual_fn slope
+        const double* par
+        double* z
+        double intercept
+        double* u
+        unsigned char* still
+        const double* norms
+        double per_row, per_intercept, threshold
+        const double* shift
+    dual_fn dual_slope(const char*)
+    void dual_run(const rows_t*, dual_t*)
+
+
+def sdca_block(
+    rows,
+    const Py_ssize_t[::1] order,
+    Py_ssize_t output,
+    double[::1] z,
+    double intercept,
+    double[::1] u,
+    unsigned char[::1] still,
+    const double[::1] norms,
+    double per_row,
+    double per_intercept,
+    double threshold,
+    const double[::1] shift,
+    Pointwise pointwise not None,
+):
+    r"""Dual steps of one output on one row each.
+
+    With :math:`w = \mathrm{soft}(z, t)`, :math:`\eta = w \cdot (x_i - m) + c` and
+    :math:`q = s_i (\|x_i - m\|^2 p + p_c)`, a step is
+
+    .. math::
+
+        u' = \ell'(y_i, \eta + q u_i - q u'), \qquad
+        z \leftarrow z - p s_i (u' - u_i) (x_i - m), \qquad
+        c \leftarrow c - p_c s_i (u' - u_i), \qquad u_i \leftarrow u'
+
+    Parameters
+    ----------
+    rows : Rows
+        Dense or CSR, float32 or float64.
+    order : array of shape (n_steps,), intp
+        Row of each step; rows of weight zero are passed over.
+    output : int
+        Which output's targets to learn.
+    z : array of shape (n_features,), float64
+        Coefficients before the threshold; changed in place.
+    intercept : float
+        :math:`c`.
+    u : array of shape (n_rows,), float64
+        Slopes; changed in place.
+    still : array of shape (n_rows,), uint8
+        Visits since a slope last moved, up to 255; changed in place.
+    norms : array of shape (n_rows,), float64
+        :math:`\|x_i - m\|^2`.
+    per_row, per_intercept, threshold : float
+        :math:`p`, :math:`p_c` and :math:`t`, not negative.
+    shift : array of shape (n_features,), float64, or None
+        :math:`m`; must be None for CSR.
+    pointwise : Pointwise
+        The loss.
+
+    Returns
+    -------
+    float
+        The new :math:`c`.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, a row number is out of range, or the loss has no such step.
+    """
+    cdef View view = View(rows)
+    cdef dual_t a
+    cdef bytes name = pointwise.name.encode()
+    view.check_order(order)
+    check_length("z", z.shape[0], view.c.d)
+    for label, array in (("u", u), ("still", still), ("norms", norms)):
+        check_length(label, array.shape[0], view.c.n_rows)
+    if output < 0 or (not view.c.codes and output >= view.c.y_width):
+        raise ValueError(f"output must be in [0, {view.c.y_width}); got {output}.")
+    a.slope = dual_slope(name)
+    if a.slope == NULL:
+        raise ValueError(f"There is no dual step for loss {pointwise.name!r}.")
+    a.shift = NULL
+    if shift is not None:
+        check_length("shift", shift.shape[0], view.c.d)
+        if view.c.width:
+            raise ValueError("shift must be None for CSR rows: they are not centred.")
+        a.shift = &shift[0] if view.c.d else NULL
+    if order.shape[0] == 0:
+        return intercept
+    a.order, a.m, a.output, a.par = &order[0], order.shape[0], output, pointwise.c.par
+    a.z = &z[0] if view.c.d else NULL
+    a.u, a.still, a.norms, a.intercept = &u[0], &still[0], &norms[0], intercept
+    a.per_row, a.per_intercept, a.threshold = per_row, per_intercept, threshold
+    with nogil:
+        dual_run(&view.c, &a)
+    return a.intercept

@@ -1,0 +1,241 @@
+"""Stochastic dual coordinate ascent: exact steps on one slope at a time, and no rate."""
+
+import numpy as np
+
+from .. import _kernels
+from .._protocols import State
+from ._base import Solver
+from ._line_search import refuse_rates
+from ._order import shuffled
+
+__all__ = ["SDCA"]
+
+_COUPLED = 0.1  # what a slope takes from the intercept, in parts of what it does to its own row
+_AWAKE = 2  # visits without a move after which a row is visited less often
+_RAREST = 4  # and then at least every 2**4 passes
+_MOST_PASSES = 8  # over awake rows, for one over all
+
+
+class SDCA(Solver):
+    r"""Dual coordinate ascent: the best slope of one row, given all others.
+
+    .. math::
+
+        u_i \leftarrow \arg\max_u \; -\ell^*(y_i, u) + \eta_i (u - u_i)
+             - \frac{q_i}{2} (u - u_i)^2, \qquad
+        q_i = \frac{s_i}{m} \left(\frac{\|x_i\|^2}{\lambda_2} + \frac{1}{\rho}\right)
+
+    with :math:`m = \sum_i s_i` and the coefficients
+
+    .. math::
+
+        w = \mathrm{soft}(z, \lambda_1 / \lambda_2), \qquad
+        z = -\frac{1}{m \lambda_2} \sum_i s_i u_i x_i .
+
+    A step has a closed form, but for ``log_loss``, whose one-dimensional equation a guarded
+    Newton method solves to rounding. An intercept that is not penalised asks for
+    :math:`\sum_i s_i u_i = 0`. Its penalty is :math:`\rho (c - c_k)^2 / 2`, with
+    :math:`c_k` the intercept at the start of each pass: the method of multipliers, whose limit
+    is the optimum of F.
+
+    Notes
+    -----
+    For all losses but ``poisson``, ``gamma``, ``tweedie``, ``log_cosh``, ``modified_huber``,
+    ``perceptron`` and softmax, with a penalty that has an l2 part. Dense rows are centred.
+    Outputs are problems of their own.
+
+    A step costs two readings of its row: a pass two readings of X in the order drawn and one
+    in storage order for F. Rows whose slopes do not move, at a bound as for most rows of
+    ``hinge``, are visited ever less often, at last every 16th pass; a pass then goes over the
+    others several times. Slopes are one number for each row and output.
+
+    It needs about as many passes as ``1 + max |x|^2 / (n alpha)`` is large: many where
+    ``alpha`` is tiny and columns are large and not scaled. The certificate is that of its own
+    slopes. There is no rate: ``eta0``, ``learning_rate``, ``clip_norm`` and ``clip_value``
+    must be left at their defaults.
+
+    References
+    ----------
+    .. [1] S. Shalev-Shwartz, T. Zhang (2013). "Stochastic dual coordinate ascent methods
+       for regularized loss minimization". JMLR 14.
+    .. [2] S. Shalev-Shwartz, T. Zhang (2016). "Accelerated proximal stochastic dual
+       coordinate ascent for regularized loss minimization". Mathematical Programming 155.
+    """
+
+    needs = frozenset({"lazy", "dual"})
+    stochastic = True
+
+    def with_settings(self, settings):
+        """Return a copy that follows ``settings``, which may give no rate.
+
+        Parameters
+        ----------
+        settings : Settings
+            From the estimator.
+
+        Returns
+        -------
+        SDCA
+            One that follows them.
+
+        Raises
+        ------
+        ValueError
+            If a rate, a schedule or a bound on the gradient is given.
+        """
+        refuse_rates("sdca", settings)
+        return super().with_settings(settings)
+
+    def init(self, problem, theta, rng):
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Start point; not modified. Where its coefficients are not zero, the slopes there
+            are where the dual ascent begins.
+        rng : numpy.random.RandomState
+            Draws the order of rows, pass by pass.
+
+        Returns
+        -------
+        State
+            Sets ``value`` at the start, and in ``memory`` the slopes ``dual`` of shape
+            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``norms``, ``rng``, ``eta`` of
+            the best point so far, and ``lower``, about the bound that the slopes give.
+        """
+        objective = problem.objective
+        state = State(theta.copy())
+        state.point = state.theta
+        n, k, d = objective.n_rows, objective.n_outputs, objective.n_features
+        W, b = objective.split(theta)
+        eta = objective.linear(theta)
+        losses, pull = objective.slopes(eta)
+        state.value = problem.value(theta, losses)
+        dual, z = np.zeros((k, n)), np.zeros((k, d))
+        if W.any():
+            s = objective.s[:, None]
+            dual[:] = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0).T
+            inv = 1.0 if problem.inv_scale is None else problem.inv_scale
+            # Of a gradient in the variables of the objective.
+            z[:] = objective.split(objective.adjoint(pull))[0] / inv
+            z /= -objective.mass * problem.decay
+        state.memory.update(
+            dual=dual,
+            z=z,
+            intercept=b.copy(),
+            still=np.zeros((k, n), dtype=np.uint8),
+            norms=_kernels.row_norms(objective.memory(), objective.shift, None),
+            rng=np.random.default_rng(rng.randint(2**31 - 1)),
+            eta=eta,
+        )
+        state.memory["lower"] = -np.inf
+        return state
+
+    def step(self, problem, state):
+        """Do about one pass over the rows; the value is that of the best point so far."""
+        memory, objective = state.memory, problem.objective
+        state.t += self._passes(problem, state)
+        state.passes += 1
+        threshold = self._threshold(problem)
+        theta = objective.zeros()
+        W, b = objective.split(theta)
+        z = memory["z"]
+        W[:] = np.sign(z) * np.maximum(np.abs(z) - threshold, 0.0)
+        penalty = 0.5 * problem.decay * float(np.vdot(W, W))
+        if problem.inv_scale is not None:
+            W /= problem.inv_scale
+        b[:] = memory["intercept"]
+        eta = objective.linear(theta)
+        losses = objective.slopes(eta)[0]
+        value = problem.value(theta, losses)
+        if not value >= state.value:
+            state.theta = state.point = theta
+            state.value, memory["eta"] = value, eta
+        memory["lower"] = self._lower(problem, memory, penalty)
+        if self.settings.violation:
+            grad = problem.value_grad(state.point)[1]
+            state.violation = problem.violation(state.point, grad)
+        return state
+
+    @staticmethod
+    def _threshold(problem):
+        inv = 1.0 if problem.inv_scale is None else problem.inv_scale
+        return float(np.max(problem.l1 / inv, initial=0.0)) / problem.decay
+
+    def _passes(self, problem, state):
+        """Do dual steps on about as many rows as there are; return how many."""
+        memory, objective = state.memory, problem.objective
+        per_row = 1.0 / (objective.mass * problem.decay)
+        per_intercept, active = 0.0, objective.active()
+        if objective.fit_intercept:
+            mean = float(memory["norms"][active].mean())
+            per_intercept = _COUPLED * (mean * per_row or 1.0 / objective.mass)
+        done = 0
+        for j in range(objective.n_outputs):
+            visits = 0
+            for turn in range(_MOST_PASSES):
+                u, still = memory["dual"][j], memory["still"][j]
+                if objective.fit_intercept:
+                    # The intercept of this pass is the centre of the next one's penalty.
+                    memory["intercept"][j] -= per_intercept * float(objective.s @ u)
+                order = self._awake(active, still[active], state.passes * _MOST_PASSES + turn)
+                if self.settings.shuffle:
+                    order = shuffled(order, memory["rng"])
+                memory["intercept"][j] = _kernels.sdca_block(
+                    objective.memory(),
+                    np.ascontiguousarray(order),
+                    j,
+                    memory["z"][j],
+                    memory["intercept"][j],
+                    u,
+                    still,
+                    memory["norms"],
+                    per_row,
+                    per_intercept,
+                    self._threshold(problem),
+                    objective.shift,
+                    objective.pointwise(),
+                )
+                visits += len(order)
+                if 2 * visits > len(active):
+                    break
+            done += visits
+        return done
+
+    @staticmethod
+    def _awake(active, still, turn):
+        """Return the rows to visit: those that moved lately, and some of the others."""
+        rare = np.clip(still.astype(np.int64) - _AWAKE, 0, _RAREST)
+        if not rare.any():
+            return active.copy()
+        # Rows that rest are spread evenly over the passes.
+        return active[(np.arange(len(active)) + turn) % (1 << rare) == 0]
+
+    def _lower(self, problem, memory, penalty):
+        """Return about the bound of F that a certificate finds from the slopes."""
+        objective, loss = problem.objective, problem.objective.loss
+        dual, s = memory["dual"], objective.s
+        total = dual @ s
+        size = np.abs(dual) @ s
+        u = np.ascontiguousarray(dual.T)
+        y = objective.y
+        if u.shape[1] == 1 and y.ndim == 1 and not loss.codes:
+            y = y[:, None]
+        with np.errstate(all="ignore"):
+            terms = loss.conjugate(y, loss.project(y, u, np), np)
+            terms = np.where(s[:, None] > 0, s[:, None] * terms, 0.0)
+            lower = -float(terms.sum()) / objective.mass - penalty
+            if objective.fit_intercept:
+                lower += float(memory["intercept"] @ total) / objective.mass
+                # Slopes that are made to add up to zero lose about this share.
+                lost = np.abs(total) / np.maximum(0.5 * (size + np.abs(total)), 1e-300)
+                lower -= float(lost.max()) * abs(lower)
+        return lower
+
+    def restart(self, state, theta, value):
+        """Put ``state`` back to ``theta``; the slopes go on from where they are."""
+        super().restart(state, theta, value)
+        state.memory["eta"] = None

@@ -1,0 +1,118 @@
+"""Dual coordinate ascent: the kernel is its twin, and the optimum that of other solvers."""
+
+import numpy as np
+import pytest
+from kernel_cases import EMPTY, SEPARABLE
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC, SVR
+
+from skgd import GDClassifier, GDRegressor
+from skgd._kernels import _dual_reference, get_pointwise, sdca_block
+from skgd._protocols import Rows
+from skgd.solvers import SDCA
+
+LOSSES = [name for name, loss in SEPARABLE.items() if loss.has_dual_step]
+
+
+def rows(n=120, d=5):
+    rng = np.random.RandomState(3)
+    X = rng.standard_normal((n, d))
+    X[4] = 0.0
+    return X, rng
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_kernel_is_its_twin(name, storage, threshold):
+    X, rng = rows(30)
+    loss, n = SEPARABLE[name], len(X)
+    y = rng.choice([-1.0, 1.0], n) if loss.kinds == {"classification"} else rng.standard_normal(n)
+    s = rng.uniform(0.5, 2.0, n)
+    s[7] = 0.0
+    shift = X.mean(axis=0) if storage == "dense" else None
+    norms = ((X - (0.0 if shift is None else shift)) ** 2).sum(axis=1)
+    order = rng.permutation(np.repeat(np.arange(n), 3)).astype(np.intp)
+    C = sparse.csr_matrix(X)
+    table = (
+        Rows(True, X.ravel(), EMPTY, EMPTY, 5, y, False, s)
+        if storage == "dense"
+        else Rows(False, C.data, C.indices, C.indptr, 5, y, False, s)
+    )
+    numbers = 0.3, 0.1, threshold
+    z, u, still = np.zeros(5), np.zeros(n), np.zeros(n, dtype=np.uint8)
+    params = tuple(float(getattr(loss, p)) for p in loss._kernel[1])
+    pointwise = get_pointwise(name, params)
+    c = sdca_block(table, order, 0, z, 0.2, u, still, norms, *numbers, shift, pointwise)
+    z2, u2, still2 = np.zeros(5), np.zeros(n), np.zeros(n, dtype=np.uint8)
+    center = np.zeros(5) if shift is None else shift
+    c2 = _dual_reference.sdca_block(X, y, s, order, z2, 0.2, u2, still2, *numbers, center, loss)
+    assert np.abs(z).max() > 0.01
+    assert_allclose(c, c2, rtol=1e-9, atol=1e-9)
+    assert_allclose(z, z2, rtol=1e-9, atol=1e-9)
+    assert_allclose(u, u2, rtol=1e-9, atol=1e-9)
+
+
+def fitted(cls, loss, X, y, **params):
+    return cls(
+        loss, solver=SDCA(), tol=1e-9, max_iter=2000, random_state=0, **{"alpha": 0.01, **params}
+    ).fit(X, y)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_reaches_the_optimum_of_others(storage):
+    X, rng = rows()
+    y = X @ rng.standard_normal(5) + rng.standard_normal(len(X))
+    labels, C = (y > 0.3).astype(int), 1 / (0.01 * len(X))
+    A = storage(X)
+    ridge = Ridge(0.01 * len(X)).fit(X, y)
+    assert_allclose(fitted(GDRegressor, "squared_error", A, y).coef_, ridge.coef_, atol=2e-4)
+    tube = SVR(kernel="linear", C=C, epsilon=0.1, tol=1e-8).fit(X, y)
+    est = fitted(GDRegressor, "epsilon_insensitive", A, y)
+    assert_allclose(est.coef_, tube.coef_[0], atol=2e-4)
+    log = LogisticRegression(C=C, tol=1e-10).fit(X, labels)
+    assert_allclose(fitted(GDClassifier, "log_loss", A, labels).coef_, log.coef_, atol=2e-4)
+    svm = SVC(kernel="linear", C=C, tol=1e-8).fit(X, labels)
+    assert_allclose(fitted(GDClassifier, "hinge", A, labels).coef_, svm.coef_, atol=2e-4)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "log_loss"])
+def test_the_gap_is_never_below_the_truth(loss, penalty, fit_intercept):
+    X, rng = rows()
+    y = X @ rng.standard_normal(5) + rng.standard_normal(len(X)) > 0.3
+    params = {"penalty": penalty, "alpha": 0.01, "fit_intercept": fit_intercept}
+    best = GDClassifier(loss, tol=1e-9, max_iter=500, **params).fit(X, y).loss_curve_[-1]
+    null = GDClassifier(loss, tol=1e-12, fit_intercept=fit_intercept).fit(0.0 * X, y)
+    worst = null.loss_curve_[-1]
+    for k in (1, 2, 5):
+        with pytest.warns(UserWarning, match="max_iter"):
+            est = GDClassifier(
+                loss, solver=SDCA(), tol=1e-14, max_iter=k, random_state=0, **params
+            ).fit(X, y)
+        assert est.optimality_ >= (est.loss_curve_[-1] - best) / (worst - best) * (1 - 1e-6) - 1e-9
+
+
+def test_one_seed_is_one_result_whatever_the_threads():
+    X, rng = rows()
+    y = rng.choice(3, len(X))
+    one, two = (fitted(GDClassifier, "hinge", X, y, n_jobs=n) for n in (1, 2))
+    assert_array_equal(one.coef_, two.coef_)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"penalty": "l1"}, "SDCA needs a penalty with an l2 part"),
+        ({"penalty": None}, "SDCA needs a penalty with an l2 part"),
+        ({"loss": "modified_huber"}, "SDCA has no step for"),
+        ({"eta0": 0.1}, "solver='sdca' .*eta0=0.1"),
+    ],
+)
+def test_what_it_cannot_do_is_named(params, message):
+    X = rows()[0]
+    with pytest.raises(ValueError, match=message):
+        GDClassifier(**{"loss": "hinge", "solver": SDCA(), **params}).fit(X, X[:, 0] > 0)
