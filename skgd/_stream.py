@@ -188,13 +188,13 @@ def _guarded_step(est, plan, problem, state):
     zero = problem.value(objective.from_user(objective.zeros()))
     before, first_scale = copy.deepcopy(state), state.rate_scale
     tried = plan.solver.step(problem, state)
-    if tried.value <= divergence_bound(plan, objective, zero):
+    if _finite(tried) and tried.value <= divergence_bound(plan, objective, zero):
         tried.memory["lowered"] = False
         return tried
     bound = divergence_bound(plan, objective, zero, problem.value(before.theta))
     rate, value = tried.rate, tried.value
     for _ in range(_RETRIES):
-        if tried.value <= bound:
+        if _finite(tried) and tried.value <= bound:
             break
         before.rate_scale *= 0.1
         tried = plan.solver.step(problem, copy.deepcopy(before))
@@ -218,6 +218,11 @@ def _guarded_step(est, plan, problem, state):
             tried.memory["vectors"] = before.memory["vectors"]
         tried.memory["lowered"] = True
     return tried
+
+
+def _finite(state):
+    # With a log link F may be finite where an intercept is not.
+    return np.isfinite(state.theta).all() and np.isfinite(state.point).all()
 
 
 def _warn(message):

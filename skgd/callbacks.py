@@ -54,7 +54,9 @@ class DivergenceGuard:
         self._finite = np.isfinite(value)
 
     def __call__(self, event):
-        if np.isfinite(event.value) and event.value <= self.bound:
+        # With a log link F may be finite where an intercept is not.
+        well = np.isfinite(event.value) and np.isfinite(event.theta).all()
+        if well and event.value <= self.bound:
             if event.value < self.value or not self._finite:
                 self.theta, self.value, self._finite = event.theta.copy(), event.value, True
             self._factor = 0.1

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from skgd import GDClassifier, GDRegressor
 from skgd._problem import Problem
 from skgd.callbacks import NoImprovement
-from skgd.losses import LogCosh, Poisson
+from skgd.losses import LogCosh, Poisson, Tweedie
 from skgd.objectives import make_objective
 from skgd.penalties import L1
 
@@ -363,3 +363,23 @@ def test_a_class_of_little_weight_is_compared_with_the_best_intercepts(weight, c
     share = np.bincount(y, s) / s.sum()
     null = -(share * np.log(share)).sum()
     assert est.loss_curve_[-1] <= null * (1 + 1e-9) + 1e-20
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_infinite_intercept_whose_f_is_finite_is_not_kept(method):
+    # exp(-inf) is zero: the loss of a log link hides what has overflowed.
+    class Penalty:
+        separable = True
+
+        def value(self, coef):
+            return 0.0
+
+        def prox(self, coef, t):
+            return np.maximum(coef, 0.0)
+
+    X = np.full((30, 1), 0.5)
+    y = np.full(30, 10.0)
+    est = GDRegressor(Tweedie(0.0), solver="sgd", penalty=Penalty(), eta0=60.0, max_iter=1)
+    getattr(est.set_params(random_state=0, batch_size=1), method)(X, y)
+    assert np.isfinite(est.coef_).all()
+    assert np.isfinite(est.intercept_).all()
