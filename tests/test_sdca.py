@@ -110,6 +110,9 @@ def test_one_seed_is_one_result_whatever_the_threads():
         ({"penalty": None}, "SDCA needs a penalty with an l2 part"),
         ({"loss": "modified_huber"}, "SDCA has no step for"),
         ({"eta0": 0.1}, "solver='sdca' .*eta0=0.1"),
+        ({"batch_size": 4}, "solver='sdca' .*batch_size=4"),
+        ({"average": True}, "solver='sdca' .*average="),
+        ({"clip_norm": 1.0}, "solver='sdca' .*clip_norm=1.0"),
     ],
 )
 def test_what_it_cannot_do_is_named(params, message):

@@ -73,8 +73,7 @@ def linear_across(
     cdef View view = View(rows)
     cdef idx_t k = intercept.shape[0], width = table.shape[1]
     check_sparse(view)
-    if not 0 <= start <= stop <= view.c.n_rows:
-        raise ValueError(f"rows {start}:{stop} are not within 0:{view.c.n_rows}.")
+    view.check_range(start, stop)
     check_width(width, k)
     check_length("table", table.shape[0], view.c.d)
     check_length("eta", eta.shape[0], stop - start)

@@ -94,8 +94,7 @@ def full_pass(
     check_length("a row of coef", coef.shape[1], d)
     check_length("intercept", intercept.shape[0], k)
     view.check_targets(k, pointwise)
-    if not 0 <= start <= stop <= view.c.n_rows:
-        raise ValueError(f"rows {start}:{stop} are not within 0:{view.c.n_rows}.")
+    view.check_range(start, stop)
     if grad is not None:
         check_length("grad", grad.shape[0], k * d + k)
     if eta is not None:

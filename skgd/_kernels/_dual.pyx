@@ -102,8 +102,7 @@ def sdca_block(
     a.shift = NULL
     if shift is not None:
         check_length("shift", shift.shape[0], view.c.d)
-        if view.c.width:
-            raise ValueError("shift must be None for CSR rows: they are not centred.")
+        view.check_centring(True)
         a.shift = &shift[0] if view.c.d else NULL
     if order.shape[0] == 0:
         return intercept

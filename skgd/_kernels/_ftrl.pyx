@@ -119,8 +119,7 @@ def ftrl_block(
     args.inv = args.shift = args.l1 = args.l2 = NULL
     if shift is not None:
         check_length("shift", shift.shape[0], d)
-        if view.c.width:
-            raise ValueError("shift must be None for CSR rows: they are not centred.")
+        view.check_centring(True)
         args.shift = &shift[0] if d else NULL
     if l1 is not None:
         check_length("l1", l1.shape[0], d)

@@ -104,8 +104,7 @@ static int losses_run(const rows_t *rows, const loss_t *loss, idx_t start, idx_t
         SIMD for (idx_t c = at; c < at + n * k; c++) eta[c] = begin[c] + t * moved[c];
         loss->block(n, k, y, eta + at, loss->par, value, slope);
         *total += weighted_losses(n, per_row, s, value);
-        for (idx_t r = 0; r < n; r++)
-            for (idx_t j = 0; j < k; j++) slope[r * k + j] = weigh(s[r], slope[r * k + j]);
+        weigh_all(n, k, s, slope);
         SIMD_SUM(rise) for (idx_t c = 0; c < n * k; c++) rise += slope[c] * moved[at + c];
         *along += rise;
     }

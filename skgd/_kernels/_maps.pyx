@@ -29,12 +29,6 @@ cdef extern from "_maps.h" nogil:
     )
 
 
-cdef int check_range(View view, idx_t start, idx_t stop) except -1:
-    if not 0 <= start <= stop <= view.c.n_rows:
-        raise ValueError(f"rows {start}:{stop} are not within 0:{view.c.n_rows}.")
-    return 0
-
-
 def linear_map(
     rows,
     Py_ssize_t start,
@@ -65,7 +59,7 @@ def linear_map(
     """
     cdef View view = View(rows)
     cdef idx_t k = coef.shape[0], d = view.c.d
-    check_range(view, start, stop)
+    view.check_range(start, stop)
     check_length("a row of coef", coef.shape[1], d)
     check_length("intercept", intercept.shape[0], k)
     check_length("eta", eta.shape[0], stop - start)
@@ -98,7 +92,7 @@ def adjoint_map(rows, Py_ssize_t start, Py_ssize_t stop, const double[:, ::1] u,
     """
     cdef View view = View(rows)
     cdef idx_t k = u.shape[1], d = view.c.d
-    check_range(view, start, stop)
+    view.check_range(start, stop)
     check_length("u", u.shape[0], stop - start)
     check_length("grad", grad.shape[0], k * d + k)
     if k == 0:
@@ -159,7 +153,7 @@ def losses_at(
     cdef double value = 0.0
     cdef double[:, ::1] sums = np.zeros((2, k))
     cdef int status = 0
-    check_range(view, start, stop)
+    view.check_range(start, stop)
     view.check_targets(k, pointwise)
     if eta is not None:
         check_table("eta", eta, stop - start, k)
@@ -219,7 +213,7 @@ def losses_along(
     cdef idx_t k = eta.shape[1]
     cdef double value = 0.0, along = 0.0
     cdef int status
-    check_range(view, start, stop)
+    view.check_range(start, stop)
     view.check_targets(k, pointwise)
     for name, array in (("begin", begin), ("moved", moved), ("eta", eta), ("u", u)):
         check_table(name, array, stop - start, k)

@@ -176,10 +176,7 @@ def sgd_block(
             args.inv2, args.a, args.l1m = &inv2[0], &a[0], &l1m[0]
         if shift is not None:
             check_length("shift", shift.shape[0], d)
-            if view.c.width:
-                raise ValueError("shift must be None for CSR rows: they are not centred.")
-            if not fit_intercept:
-                raise ValueError("shift must be None without an intercept.")
+            view.check_centring(fit_intercept)
             args.shift = &shift[0] if d else NULL
     pulls = l1 > 0 if metric is None else bool(d) and max(l1m) > 0
     if pulls and received is None:

@@ -144,10 +144,7 @@ def sag_block(
         args.inv2, args.a = &inv2[0], &a[0]
     if shift is not None:
         check_length("shift", shift.shape[0], d)
-        if view.c.width:
-            raise ValueError("shift must be None for CSR rows: they are not centred.")
-        if not fit_intercept:
-            raise ValueError("shift must be None without an intercept.")
+        view.check_centring(fit_intercept)
         args.shift = &shift[0] if d else NULL
     if l1m is not None:
         check_length("l1m", l1m.shape[0], d)

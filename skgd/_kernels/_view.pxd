@@ -23,6 +23,8 @@ cdef class View:
 
     cdef Py_buffer* take(self, object array, str name, str formats) except NULL
     cdef int check_order(self, const Py_ssize_t[::1] order) except -1
+    cdef int check_range(self, idx_t start, idx_t stop) except -1
+    cdef int check_centring(self, bint fit_intercept) except -1
     cdef int check_targets(self, idx_t k, Pointwise loss) except -1
 
 

@@ -83,6 +83,18 @@ cdef class View:
             raise ValueError(f"order must hold row numbers in [0, {self.c.n_rows}).")
         return 0
 
+    cdef int check_range(self, idx_t start, idx_t stop) except -1:
+        if not 0 <= start <= stop <= self.c.n_rows:
+            raise ValueError(f"rows {start}:{stop} are not within 0:{self.c.n_rows}.")
+        return 0
+
+    cdef int check_centring(self, bint fit_intercept) except -1:
+        if self.c.width:
+            raise ValueError("shift must be None for CSR rows: they are not centred.")
+        if not fit_intercept:
+            raise ValueError("shift must be None without an intercept.")
+        return 0
+
     cdef int check_targets(self, idx_t k, Pointwise loss) except -1:
         cdef idx_t width = 1 if loss.c.joint or self.c.codes else k
         if loss.c.joint and self.c.codes:

@@ -41,8 +41,8 @@ class LinearObjective(Passes):
 
     Notes
     -----
-    Value and gradient of all rows read X once. ``theta`` is ``[W.ravel(), b]``, float64
-    whatever the type of the rows.
+    Value and gradient of all rows read X once; twice where rows are sparse and outputs several.
+    ``theta`` is ``[W.ravel(), b]``, float64 whatever the type of the rows.
     """
 
     xp, shift, inv_scale = np, None, None

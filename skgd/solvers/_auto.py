@@ -1,7 +1,7 @@
 """What ``solver="auto"`` stands for."""
 
 from ._curvature import FACTORED, block_size, formed_size
-from ._hedge import given_rates
+from ._given import BOUNDS, RATES, STEPS, given
 
 __all__ = ["automatic", "automatic_stream"]
 
@@ -37,12 +37,11 @@ def automatic(problem, settings):
         A key of ``SOLVERS``.
     """
     objective = problem.objective
-    given = not isinstance(settings.eta0, str) or settings.schedule is not None
-    given = given or settings.clip_norm is not None or settings.clip_value is not None
+    decided = given(settings, *RATES, *BOUNDS)
     if not objective.loss.smooth:
         known = objective.loss.smoothed(1.0) is not None and not problem.custom
-        return "smoothing" if known and not given else "adam"
-    if given:
+        return "smoothing" if known and not decided else "adam"
+    if decided:
         return "gd"
     if block_size(objective) <= FACTORED:
         return "newton"
@@ -75,4 +74,4 @@ def automatic_stream(loss, penalty, settings):
     lazy = penalty.lazy()
     if loss.pointwise() is None or lazy is None:
         return "adam"
-    return "sgd" if lazy[0] > 0 or given_rates(settings) else "hedge"
+    return "sgd" if lazy[0] > 0 or given(settings, *RATES, *STEPS, *BOUNDS) else "hedge"

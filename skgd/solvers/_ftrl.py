@@ -9,16 +9,15 @@ from .. import _kernels
 from .._kernels import _reference
 from .._protocols import State
 from .._ranges import check_number
-from ._base import Solver
-from ._hedge import given_rates
+from ._given import BOUNDS, STEPS, given, refuse
 from ._order import shuffled
 from ._pilot import pilot_rates
-from ._variance import slope_of
+from ._row_by_row import RowByRow, run_block
 
 __all__ = ["FTRL"]
 
 
-class FTRL(Solver):
+class FTRL(RowByRow):
     r"""The point that would have been best for the slopes so far, near the points so far.
 
     .. math::
@@ -52,8 +51,6 @@ class FTRL(Solver):
        theorems and L1 regularization". AISTATS.
     """
 
-    streams = True
-    stochastic = True
     needs = frozenset({"lazy"})
     rule = SimpleNamespace(adaptive=True)  # whose moves have about the size of the rate
 
@@ -83,20 +80,13 @@ class FTRL(Solver):
             If a schedule, a batch size, a mean of the iterates or a bound on the gradient is
             given.
         """
-        given = given_rates(settings)
-        given.pop("eta0", None)
-        if given:
-            key, value = next(iter(given.items()))
-            raise ValueError(
-                f"solver='ftrl' lets the rate of each coefficient fall by itself, a row at a "
-                f"time, so {key} has no meaning; got {key}={value!r}. Leave it at its default, or "
-                "use solver='adagrad', which takes it."
-            )
+        refuse(
+            "ftrl",
+            "lets the rate of each coefficient fall by itself, a row at a time",
+            given(settings, "learning_rate", *STEPS, *BOUNDS),
+            "solver='adagrad', which takes it",
+        )
         return super().with_settings(settings)
-
-    def certifies(self, problem):
-        """Never: a single gradient of all rows is not among the steps."""
-        return False
 
     # -- start ----------------------------------------------------------------------
 
@@ -135,12 +125,7 @@ class FTRL(Solver):
             eta0=eta0,
             beta=None,
             known=None,  # rate, beta and scales that ``z`` belongs to
-            # What a stream asks of every state.
-            average=None,
-            n_averaged=0,
-            late=False,
-            vectors=None,
-            batch_size=batch_size,
+            **self.nothing_kept,
         )
         return state
 
@@ -161,17 +146,6 @@ class FTRL(Solver):
             size = math.sqrt(square) * objective.n_active / objective.mass
         return self.beta * (size if 0.0 < size < math.inf else 1.0)
 
-    def averages_late(self, problem):
-        """Never: the leader is the point."""
-        return False
-
-    def follow(self, state):
-        """Do nothing: rates fall with what has been seen."""
-
-    def batch_size(self, problem):
-        """Return 1: a row a step."""
-        return 1
-
     # -- steps ----------------------------------------------------------------------
 
     def step(self, problem, state):
@@ -183,9 +157,7 @@ class FTRL(Solver):
             self.run_pass(problem, state, order)
         state.passes += 1
         state.point = state.theta
-        state.value = problem.value(state.point)
-        if self.settings.violation:
-            state.violation = problem.violation(state.point, problem.value_grad(state.point)[1])
+        self._look(problem, state)
         return state
 
     def run_pass(self, problem, state, order):
@@ -207,11 +179,7 @@ class FTRL(Solver):
         args = (order, memory["steps"], rate, memory["beta"], W, b, Z, S, z0, s0)
         args += (inv, objective.shift), strengths, objective.n_active / objective.mass
         args += (objective.fit_intercept,)
-        if objective.memory() is not None:
-            _kernels.ftrl_block(objective.memory(), *args, objective.pointwise())
-        else:
-            inner = getattr(objective, "inner", objective)
-            _reference.ftrl_block(inner.X, objective.y, objective.s, *args, slope_of(objective))
+        run_block(objective, _kernels.ftrl_block, _reference.ftrl_block, args)
         state.theta = theta
         memory["steps"] += len(order)
         state.t += len(order)

@@ -7,8 +7,9 @@ import numpy as np
 
 from .._protocols import State
 from ..rules import SGD
-from ._base import Solver
+from ._given import BOUNDS, RATES, STEPS, given, refuse
 from ._order import shuffled
+from ._row_by_row import RowByRow
 from ._stochastic import Stochastic
 
 __all__ = ["Hedge"]
@@ -19,7 +20,7 @@ _SHARE = 0.01  # of the weights, that all rates have alike: what was bad may bec
 _MOST = 500.0  # losses of the intercept alone, a call's at most
 
 
-class Hedge(Solver):
+class Hedge(RowByRow):
     r"""One model for each of several rates, weighted by how well it predicted new rows.
 
     .. math::
@@ -60,8 +61,6 @@ class Hedge(Solver):
        learning". NeurIPS.
     """
 
-    streams = True
-    stochastic = True
     needs = frozenset({"lazy", "no_l1"})
     # Arrays in the state's memory whose last axis is that of ``theta``.
     points = ("models",)
@@ -85,19 +84,13 @@ class Hedge(Solver):
             If a rate, a schedule, a batch size, a mean of the iterates or a bound on the
             gradient is given.
         """
-        given = given_rates(settings)
-        if given:
-            key, value = next(iter(given.items()))
-            raise ValueError(
-                f"solver='hedge' tries rates of its own, a row at a time, so {key} has no "
-                f"meaning; got {key}={value!r}. Leave it at its default, or use solver='sgd', "
-                "which takes it."
-            )
+        refuse(
+            "hedge",
+            "tries rates of its own, a row at a time",
+            given(settings, *RATES, *STEPS, *BOUNDS),
+            "solver='sgd', which takes it",
+        )
         return super().with_settings(settings)
-
-    def certifies(self, problem):
-        """Never: a single gradient of all rows is not among the steps."""
-        return False
 
     def init(self, problem, theta, rng):
         """Return the state before the first step.
@@ -130,13 +123,8 @@ class Hedge(Solver):
             start=state.theta.copy(),
             bend=None,
             null=None,
-            # What a stream asks of every state.
-            average=None,
-            n_averaged=0,
-            late=False,
-            vectors=None,
             eta0=1.0,
-            batch_size=1,
+            **self.nothing_kept,
         )
         self._measure(objective, state)
         state.value = problem.value(theta)
@@ -158,23 +146,10 @@ class Hedge(Solver):
         null = total / mass if mass > 0.0 else math.nan
         memory["null"] = null if 0.0 < null < math.inf else 1.0
 
-    # -- what a stream asks -----------------------------------------------------------
-
-    def averages_late(self, problem):
-        """Never: the mixture is the point."""
-        return False
-
-    def follow(self, state):
-        """Do nothing: no rate falls."""
-
     def set_rate(self, problem, state):
         """Take curvature and loss anew while few rows are known."""
         state.memory["start"] = state.theta
         self._measure(problem.objective, state)
-
-    def batch_size(self, problem):
-        """Return 1: a row a step."""
-        return 1
 
     # -- steps ------------------------------------------------------------------------
 
@@ -200,9 +175,7 @@ class Hedge(Solver):
         state.t += len(order)
         state.passes += 1
         state.rate = float(memory["weights"] @ _RATES) / memory["bend"] * state.rate_scale
-        state.value = problem.value(state.point)
-        if self.settings.violation:
-            state.violation = problem.violation(state.point, problem.value_grad(state.point)[1])
+        self._look(problem, state)
         return state
 
     @staticmethod
@@ -233,21 +206,6 @@ class Hedge(Solver):
         """Put ``state`` back to ``theta``, and all models with it."""
         super().restart(state, theta, value)
         state.memory["models"][:] = theta
-
-
-def given_rates(settings):
-    """Return what the user gave that a solver with rates of its own has no use for."""
-    given = {} if isinstance(settings.eta0, str) else {"eta0": settings.eta0}
-    if settings.schedule is not None:
-        given["learning_rate"] = settings.schedule
-    if not isinstance(settings.batch_size, str) and settings.batch_size != 1:
-        given["batch_size"] = settings.batch_size
-    for key in ("clip_norm", "clip_value"):
-        if getattr(settings, key) is not None:
-            given[key] = getattr(settings, key)
-    if settings.average:
-        given["average"] = settings.average
-    return given
 
 
 def _mild(problem):

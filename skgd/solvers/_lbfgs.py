@@ -88,7 +88,7 @@ class LBFGS(Solver):
     where a search has ended, whatever that tries: F along a line costs the losses of
     ``n_rows`` margins. A step without pairs and an orthant-wise one read X twice, once for the
     margins of the direction and once for the gradient. An orthant-wise step reads X once more where
-    it begins without pairs and goes through zero. Memory: ``2 * memory + 4`` vectors of
+    it begins without pairs and goes through zero. Memory: ``2 * memory + 5`` vectors of
     length ``n_params``, and five arrays of shape ``(n_rows, n_outputs)``.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._given import BOUNDS, RATES, given, refuse
+
 __all__ = ["LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
 
 _FEWEST, _MOST = 0.01, 0.9  # part of a bracket that the next trial may lie in
@@ -231,16 +233,9 @@ def refuse_rates(name, settings):
     ValueError
         If a rate, a schedule or a bound on the gradient is given.
     """
-    given = {"eta0": settings.eta0} if not isinstance(settings.eta0, str) else {}
-    if settings.schedule is not None:
-        given["learning_rate"] = settings.schedule
-    for key in ("clip_norm", "clip_value"):
-        if getattr(settings, key) is not None:
-            given[key] = getattr(settings, key)
-    if given:
-        key, value = next(iter(given.items()))
-        raise ValueError(
-            f"solver={name!r} finds the length of each step by a line search, so {key} has no "
-            f"meaning; got {key}={value!r}. Leave it at its default, or use solver='gd', which "
-            "follows it."
-        )
+    refuse(
+        name,
+        "finds the length of each step by a line search",
+        given(settings, *RATES, *BOUNDS),
+        "solver='gd', which follows it",
+    )

@@ -5,7 +5,7 @@ import numpy as np
 from .. import _kernels
 from .._protocols import State
 from ._base import Solver
-from ._line_search import refuse_rates
+from ._given import BOUNDS, RATES, STEPS, given, refuse
 from ._order import shuffled
 
 __all__ = ["SDCA"]
@@ -81,9 +81,15 @@ class SDCA(Solver):
         Raises
         ------
         ValueError
-            If a rate, a schedule or a bound on the gradient is given.
+            If a rate, a schedule, a batch size, a mean of the iterates or a bound on the
+            gradient is given.
         """
-        refuse_rates("sdca", settings)
+        refuse(
+            "sdca",
+            "takes the best slope of one row after the other",
+            given(settings, *RATES, *STEPS, *BOUNDS),
+            "solver='sgd', which takes it",
+        )
         return super().with_settings(settings)
 
     def init(self, problem, theta, rng):
@@ -130,8 +136,8 @@ class SDCA(Solver):
             norms=_kernels.row_norms(objective.memory(), objective.shift, None),
             rng=np.random.default_rng(rng.randint(2**31 - 1)),
             eta=eta,
+            lower=-np.inf,
         )
-        state.memory["lower"] = -np.inf
         return state
 
     def step(self, problem, state):

@@ -9,9 +9,11 @@ from .._kernels import _reference
 from .._protocols import State
 from ..schedules import Constant
 from ._base import Solver
+from ._given import BOUNDS, given, refuse
 from ._order import shuffled
+from ._row_by_row import run_block
 
-__all__ = ["SAG", "SAGA", "SVRG", "slope_of"]
+__all__ = ["SAG", "SAGA", "SVRG"]
 
 _UNEVEN = 3.0  # ratio of the largest bound of a row to the mean, from which rows are drawn by it
 _LONGEST = 4.0  # passes between two snapshots at most
@@ -51,21 +53,15 @@ class _VarianceReduced(Solver):
         ValueError
             If a schedule, a mean of the iterates or a bound on the gradient is asked for.
         """
-        given = {}
-        if settings.schedule is not None and not isinstance(settings.schedule, Constant):
-            given["learning_rate"] = settings.schedule
-        for key in ("clip_norm", "clip_value"):
-            if getattr(settings, key) is not None:
-                given[key] = getattr(settings, key)
-        if settings.average:
-            given["average"] = settings.average
-        if given:
-            key, value = next(iter(given.items()))
-            raise ValueError(
-                f"solver={self._mode!r} takes steps of one length whose noise vanishes by itself, "
-                f"so {key} has no meaning; got {key}={value!r}. Leave it at its default, or use "
-                "solver='sgd' or 'adam', which take it."
-            )
+        found = given(settings, "learning_rate", *BOUNDS, "average")
+        if isinstance(settings.schedule, Constant):
+            del found["learning_rate"]
+        refuse(
+            self._mode,
+            "takes steps of one length whose noise vanishes by itself",
+            found,
+            "solver='sgd' or 'adam', which take it",
+        )
         return super().with_settings(settings)
 
     # -- start ----------------------------------------------------------------------
@@ -234,14 +230,9 @@ class _VarianceReduced(Solver):
             # All slopes of one point lag behind alike, and F would swing far beyond its start.
             mode, memory["settle"] = "saga", memory["settle"] - 1
         args = (order, share, self._batch_size(), mode, rate, W, b, slopes, mean, mean_slope)
-        args += metric, self._factor(objective), float(len(objective.active()))
+        args += metric, self._factor(objective), float(objective.n_active)
         args += (objective.fit_intercept,)
-        rows = objective.memory()
-        if rows is not None:
-            _kernels.sag_block(rows, *args, objective.pointwise())
-        else:
-            inner = getattr(objective, "inner", objective)
-            _reference.sag_block(inner.X, objective.y, objective.s, *args, slope_of(objective))
+        run_block(objective, _kernels.sag_block, _reference.sag_block, args)
         if self._swings:
             memory["slopes"] = slopes
             memory["mean"] = np.concatenate([mean.ravel(), mean_slope])
@@ -251,18 +242,6 @@ class _VarianceReduced(Solver):
         """Put ``state`` back to ``theta``; all slopes are taken anew."""
         super().restart(state, theta, value)
         state.memory.update(mean=None, flat=0, recent=[value], settle=_SETTLE)
-
-
-def slope_of(objective):
-    """Return the slope of one row, for a loss that has no compiled form."""
-    loss, flat = objective.loss, objective.y.ndim == 1 and objective.n_outputs > 1
-
-    def slope(y, eta):
-        if flat:  # class numbers
-            return loss.gradient(np.array([y]), eta[None], np)[0]
-        return np.atleast_1d(loss.gradient(np.atleast_1d(y), eta, np))
-
-    return slope
 
 
 class SAG(_VarianceReduced):
@@ -357,7 +336,7 @@ class SVRG(_VarianceReduced):
     def _draw(self, problem, memory):
         if not self.settings.shuffle:
             return super()._draw(problem, memory)
-        n = len(problem.objective.active())
+        n = problem.objective.n_active
         steps = int(min(memory["rng"].geometric(1.0 / n), _LONGEST * n)) * self._batch_size()
         parts = [super(SVRG, self)._draw(problem, memory) for _ in range(-(-steps // n))]
         order, share = (np.concatenate(part)[:steps] for part in zip(*parts, strict=True))
