@@ -31,8 +31,8 @@ _INTRO = r"""{summary}
     solver : str or Solver, default="auto"
         How F is descended; `skgd.solvers.get_solver_names` lists the names. ``"auto"``
         takes ``"newton"``, or ``"lbfgs"`` and ``"agd"`` where columns are many, in ``fit``
-        (``"smoothing"`` where the loss has a kink, ``"gd"`` where a rate is given), and
-        ``"hedge"`` in ``partial_fit``. An object carries hyper-parameters:
+        (``"smoothing"`` or ``"sdca"`` where the loss has a kink, ``"gd"`` where a rate is
+        given), and ``"hedge"`` in ``partial_fit``. An object carries hyper-parameters:
         ``Adam(beta_2=0.99)``.
     batch_size : int or "auto", default="auto"
         Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``, ``"sag"``,

@@ -252,8 +252,7 @@ class Problem:
             raise ValueError(
                 f"Solver {name} has no step for {loss!r}. Use solver='auto', or one of the losses "
                 "'squared_error', 'huber', 'absolute_error', 'quantile', 'epsilon_insensitive', "
-                "'squared_epsilon_insensitive', 'hinge', 'squared_hinge', or 'log_loss' with two "
-                "classes."
+                "'squared_epsilon_insensitive', 'hinge', 'squared_hinge' or 'log_loss'."
             )
         if "smoothed_loss" in needs and not loss.smooth and loss.smoothed(1.0) is None:
             raise ValueError(

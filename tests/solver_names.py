@@ -3,7 +3,7 @@
 from skgd._protocols import Settings
 from skgd.solvers import Rule, get_solver_names, resolve_solver
 
-__all__ = ["BATCH", "FIT_ONLY", "RULED", "STREAMING", "TAKE_RATES"]
+__all__ = ["ANY_PENALTY", "BATCH", "FIT_ONLY", "RULED", "STREAMING", "TAKE_RATES"]
 
 
 def _streams(found):
@@ -25,5 +25,7 @@ RULED = [name for name, found in _FOUND.items() if isinstance(found, Rule)]
 FIT_ONLY = [name for name in _FOUND if name not in STREAMING]
 # Those that draw nothing.
 BATCH = [name for name in FIT_ONLY if not _FOUND[name].stochastic]
+# Dual ascent makes coefficients from slopes by way of an l2 part.
+ANY_PENALTY = [name for name in get_solver_names() if name != "sdca"]
 # "auto" takes a rate as well, and another solver with it.
 TAKE_RATES = ["auto", *(name for name, found in _FOUND.items() if _takes_rates(found))]

@@ -104,11 +104,11 @@ def test_the_global_generator_is_not_used(path):
 
 
 MAY_IMPORT = {
-    "solvers": "_component _protocols _kernels _ranges rules schedules solvers _schedule",
+    "solvers": "_component _protocols _kernels _ranges rules schedules solvers _schedule _threads",
     "rules": "_component _kernels _ranges rules",
     "losses": "_component _kernels _ranges _signatures losses",
     "penalties": "_component _ranges _signatures penalties",
-    "objectives": "_kernels _compat _protocols objectives",
+    "objectives": "_kernels _compat _protocols _threads objectives",
     "_certificate.py": "_driver _dual _protocols losses solvers",
     "_dual.py": "losses",
     "_driver.py": "_protocols",
@@ -120,6 +120,7 @@ MAY_IMPORT = {
     "schedules.py": "_component _ranges _schedule",
     "_kernels": "_kernels",
     "_ranges.py": "",
+    "_threads.py": "",
     "_signatures.py": "",
 }
 

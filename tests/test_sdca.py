@@ -5,13 +5,14 @@ import pytest
 from kernel_cases import EMPTY, SEPARABLE
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC, SVR
 
 from skgd import GDClassifier, GDRegressor
-from skgd._kernels import _dual_reference, get_pointwise, sdca_block
+from skgd._kernels import _dual_reference, get_pointwise, sdca_block, sdca_joint_block
 from skgd._protocols import Rows
-from skgd.solvers import SDCA
+from skgd.solvers import SDCA, Smoothing
 
 LOSSES = [name for name, loss in SEPARABLE.items() if loss.has_dual_step]
 
@@ -55,6 +56,65 @@ def test_the_kernel_is_its_twin(name, storage, threshold):
     assert_allclose(u, u2, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threshold", [0.0, 0.05])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+def test_the_joint_kernel_is_its_twin(storage, threshold, dtype, k):
+    X, rng = rows(30)
+    X, n = X.astype(dtype), 30
+    y = rng.choice(k, n).astype(float)
+    s = rng.uniform(0.5, 2.0, n)
+    s[7] = 0.0
+    shift = X.mean(axis=0, dtype=float) if storage == "dense" else None
+    norms = ((X - (0.0 if shift is None else shift)).astype(float) ** 2).sum(axis=1)
+    order = rng.permutation(np.repeat(np.arange(n), 3)).astype(np.intp)
+    C = sparse.csr_matrix(X)
+    table = (
+        Rows(True, X.ravel(), EMPTY, EMPTY, 5, y, False, s)
+        if storage == "dense"
+        else Rows(False, C.data, C.indices, C.indptr, 5, y, False, s)
+    )
+    numbers = 0.3, 0.1, threshold
+    found = []
+    for center in (shift, np.zeros(5) if shift is None else shift):
+        z, c, u = np.zeros((5, k)), np.linspace(-1.0, 1.0, k), np.zeros((n, k))
+        still = np.zeros(n, dtype=np.uint8)
+        if not found:
+            softmax = get_pointwise("softmax", ())
+            sdca_joint_block(table, order, z, c, u, still, norms, *numbers, center, softmax)
+        else:
+            _dual_reference.sdca_joint_block(X, y, s, order, z, c, u, still, *numbers, center)
+        found.append((z, c, u))
+    assert np.abs(found[0][0]).max() > 0.01
+    for one, other in zip(*found, strict=True):
+        assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("q", [1e-150, 1e-9, 1e-3, 1.0, 50.0, 1e6])
+@pytest.mark.parametrize("a", [[0.0, 0.0, 0.0], [40.0, -3.0, 1.0], [-900.0, 900.0, 0.0]])
+def test_a_joint_step_is_the_slope_at_where_it_leads(a, q):
+    # One row of one column, whose squared norm is q: after the step, eta = a - q (u - 0).
+    z, c, u = np.zeros((1, 3)), np.array(a), np.zeros((1, 3))
+    x = np.sqrt([q])
+    table = Rows(True, x, EMPTY, EMPTY, 1, np.ones(1), False, np.ones(1))
+    state = np.zeros(1, dtype=np.uint8), np.array([q]), 1.0, 0.0, 0.0, None
+    softmax = get_pointwise("softmax", ())
+    sdca_joint_block(table, np.zeros(1, dtype=np.intp), z, c, u, *state, softmax)
+    eta = c + x[0] * z[0]
+    p = np.exp(eta - logsumexp(eta))
+    assert_allclose(u[0], p - [0, 1, 0], atol=1e-9 * max(1.0, q))
+    assert abs(u.sum()) < 1e-12
+
+
+def test_class_numbers_are_checked_by_the_joint_kernel():
+    z, c, u, still = np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), np.zeros(1, dtype=np.uint8)
+    table = Rows(True, np.ones(1), EMPTY, EMPTY, 1, np.full(1, 2.0), False, np.ones(1))
+    rest = np.ones(1), 1.0, 0.0, 0.0, None, get_pointwise("softmax", ())
+    with pytest.raises(ValueError, match="class numbers"):
+        sdca_joint_block(table, np.zeros(1, dtype=np.intp), z, c, u, still, *rest)
+
+
 def fitted(cls, loss, X, y, **params):
     return cls(
         loss, solver=SDCA(), tol=1e-9, max_iter=2000, random_state=0, **{"alpha": 0.01, **params}
@@ -74,6 +134,9 @@ def test_reaches_the_optimum_of_others(storage):
     assert_allclose(est.coef_, tube.coef_[0], atol=2e-4)
     log = LogisticRegression(C=C, tol=1e-10).fit(X, labels)
     assert_allclose(fitted(GDClassifier, "log_loss", A, labels).coef_, log.coef_, atol=2e-4)
+    three = np.digitize(y, [-0.5, 0.5])
+    softmax = LogisticRegression(C=C, tol=1e-10).fit(X, three)
+    assert_allclose(fitted(GDClassifier, "log_loss", A, three).coef_, softmax.coef_, atol=2e-4)
     svm = SVC(kernel="linear", C=C, tol=1e-8).fit(X, labels)
     assert_allclose(fitted(GDClassifier, "hinge", A, labels).coef_, svm.coef_, atol=2e-4)
 
@@ -101,6 +164,19 @@ def test_one_seed_is_one_result_whatever_the_threads():
     y = rng.choice(3, len(X))
     one, two = (fitted(GDClassifier, "hinge", X, y, n_jobs=n) for n in (1, 2))
     assert_array_equal(one.coef_, two.coef_)
+
+
+def test_auto_takes_it_for_a_kink_on_many_columns_with_an_l2_part():
+    X = sparse.random_array((60, 2000), density=0.02, format="csr", random_state=0)
+    y = np.arange(60) % 2
+    solvers = {
+        penalty: type(GDClassifier("hinge", penalty=penalty, random_state=0).fit(X, y).solver_)
+        for penalty in ("l2", "elasticnet", "l1")
+    }
+    assert solvers == {"l2": SDCA, "elasticnet": SDCA, "l1": Smoothing}
+    est = GDClassifier("hinge", random_state=0).fit(X, y)
+    assert est.converged_
+    assert est.optimality_kind_ == "gap"
 
 
 @pytest.mark.parametrize(

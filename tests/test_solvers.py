@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from solver_names import BATCH, FIT_ONLY, RULED, STREAMING, TAKE_RATES
+from solver_names import ANY_PENALTY, BATCH, FIT_ONLY, RULED, STREAMING, TAKE_RATES
 
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import Settings
@@ -98,7 +98,7 @@ def test_f_never_rises_where_a_search_finds_the_step(make_problem, name, kind, l
         assert after <= before * (1 + (1e-14 if name != "gd" else 0))  # a rise within rounding
 
 
-@pytest.mark.parametrize("name", get_solver_names())
+@pytest.mark.parametrize("name", ANY_PENALTY)
 def test_value_and_violation_belong_to_the_point(make_problem, name):
     problem = make_problem(SquaredError(), L1(), 0.02)
     state = run(made("newton" if name == "auto" else name, violation=True), problem, 3)

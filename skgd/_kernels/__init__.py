@@ -3,7 +3,7 @@
 try:
     from ._across import adjoint_across, linear_across, table_width
     from ._blocks import column_moments, full_pass, minibatch_block, row_norms
-    from ._dual import sdca_block
+    from ._dual import sdca_block, sdca_joint_block
     from ._ftrl import ftrl_block
     from ._gram import gram_block
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
@@ -39,6 +39,7 @@ __all__ = [
     "row_norms",
     "sag_block",
     "sdca_block",
+    "sdca_joint_block",
     "sgd_block",
     "table_width",
 ]

@@ -26,6 +26,21 @@ typedef struct {
     const double *shift;  /* IN     (d,) or NULL; dense only */
 } dual_t;
 
+/* The same of a loss of several outputs: tables have the k numbers of a column, or of a row,
+   side by side. */
+typedef struct {
+    const idx_t *order;   /* IN     (m,)  row of each step */
+    idx_t m, k;
+    double *z;            /* INOUT  (d, k)  coefficients before the threshold */
+    double *intercept;    /* INOUT  (k,) */
+    double *u;            /* INOUT  (n_rows, k)  slopes */
+    unsigned char *still; /* INOUT  (n_rows,) */
+    const double *norms;  /* IN     (n_rows,) */
+    double per_row, per_intercept, threshold;
+    const double *shift;  /* IN     (d,) or NULL; dense only */
+    double *work;         /* (2, k) */
+} joint_t;
+
 INLINE double between(double x, double low, double high)
 {
     x = x > low ? x : low;
@@ -92,6 +107,48 @@ static double dual_log_loss(double y, double a, double q, const double *par)
     return -y * p;
 }
 
+/* w > 0 of w + log(w) = x: two steps of third order (Fritsch, Shafer, Crowley 1973). */
+INLINE double omega(double x)
+{
+    if (x < -40.0) return exp(x);
+    const double e = exp(x < 1.0 ? x : 1.0);
+    double w = x < 1.0 ? e / (1.0 + 0.8 * e) : x - log(x);
+    for (int n = 0; n < 2; n++) {
+        const double r = x - w - log(w), h = (1.0 + w) * (1.0 + w + 2.0 * r / 3.0);
+        w *= 1.0 + r / (1.0 + w) * (h - 0.5 * r) / (h - r);
+    }
+    return w;
+}
+
+/* Slopes u (k,) of the softmax loss of class y at a - q u: with p the probabilities,
+   log(p_j) + q p_j = a_j + q [j = y] - t, so that q p_j = omega(.), and t makes them add up to 1.
+   `a` is changed. */
+static void dual_softmax(idx_t k, idx_t y, double *RESTRICT a, double q, double *RESTRICT u)
+{
+    double top = -INFINITY, total = 0.0;
+    a[y] += q;
+    for (idx_t j = 0; j < k; j++) top = a[j] > top ? a[j] : top;
+    /* The largest alone gives q at `low`; k like it give less than q beyond `high`. */
+    const double log_q = log(q), part = q / (double)k;
+    double low = top - q, high = top - part + log((double)k), t = low;
+    for (int n = 0; n < DUAL_NEWTON; n++) {
+        double fall = 0.0;
+        total = 0.0;
+        for (idx_t j = 0; j < k; j++) {
+            u[j] = omega(a[j] - t + log_q);
+            total += u[j];
+            fall += u[j] / (1.0 + u[j]);
+        }
+        /* Newton's method on the logarithm of the sum, which is nearly straight. */
+        const double off = log(total / q), next = t + off * total / fall;
+        if (off > 0.0) low = t; else high = t;
+        if (fabs(off) <= 1e-14 || !(high > low)) break;
+        t = next > low && next < high ? next : 0.5 * (low + high);
+    }
+    for (idx_t j = 0; j < k; j++) u[j] /= total;
+    u[y] -= 1.0;
+}
+
 static const struct { const char *name; dual_fn slope; } dual_table[] = {
     {"squared_error", dual_squared_error},
     {"huber", dual_huber},
@@ -123,5 +180,6 @@ INLINE double beyond(double z, double threshold)
 #undef KERNEL
 
 static void dual_run(const rows_t *rows, dual_t *args) { DISPATCH(dual, rows, rows, args); }
+static void joint_run(const rows_t *rows, joint_t *args) { DISPATCH(joint, rows, rows, args); }
 
 #endif

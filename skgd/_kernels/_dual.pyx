@@ -2,11 +2,13 @@
 # cython: cdivision=True, initializedcheck=False
 """Steps of dual coordinate ascent.
 
-`skgd._kernels._dual_reference.sdca_block` is the same algorithm in NumPy.
+`skgd._kernels._dual_reference` holds the same algorithms in NumPy.
 """
 
+import numpy as np
+
 from ._pointwise cimport Pointwise, idx_t
-from ._view cimport View, check_length, rows_t
+from ._view cimport View, check_length, check_table, rows_t
 
 cdef extern from "_dual.h" nogil:
     ctypedef double (*dual_fn)(double, double, double, const double*) noexcept nogil
@@ -22,8 +24,20 @@ cdef extern from "_dual.h" nogil:
         const double* norms
         double per_row, per_intercept, threshold
         const double* shift
+    ctypedef struct joint_t:
+        const idx_t* order
+        idx_t m, k
+        double* z
+        double* intercept
+        double* u
+        unsigned char* still
+        const double* norms
+        double per_row, per_intercept, threshold
+        const double* shift
+        double* work
     dual_fn dual_slope(const char*)
     void dual_run(const rows_t*, dual_t*)
+    void joint_run(const rows_t*, joint_t*)
 
 
 def sdca_block(
@@ -113,3 +127,77 @@ def sdca_block(
     with nogil:
         dual_run(&view.c, &a)
     return a.intercept
+
+
+def sdca_joint_block(
+    rows,
+    const Py_ssize_t[::1] order,
+    double[:, ::1] z,
+    double[::1] intercept,
+    double[:, ::1] u,
+    unsigned char[::1] still,
+    const double[::1] norms,
+    double per_row,
+    double per_intercept,
+    double threshold,
+    const double[::1] shift,
+    Pointwise pointwise not None,
+):
+    r"""The same for the softmax loss: the best slopes of all classes of one row at once.
+
+    With :math:`p` the probabilities at the slopes :math:`u' = p - e_y`, the step solves
+    :math:`\log p_j + q p_j = \eta_j + q (u_j + [j = y]) - t` with :math:`\sum_j p_j = 1`.
+
+    Parameters
+    ----------
+    rows : Rows
+        Dense or CSR, float32 or float64; targets are class numbers.
+    order : array of shape (n_steps,), intp
+        Row of each step; rows of weight zero are passed over.
+    z : array of shape (n_features, n_outputs), float64
+        Coefficients before the threshold; changed in place.
+    intercept : array of shape (n_outputs,), float64
+        Changed in place.
+    u : array of shape (n_rows, n_outputs), float64
+        Slopes; changed in place.
+    still : array of shape (n_rows,), uint8
+        Visits since slopes last moved, up to 255; changed in place.
+    norms, per_row, per_intercept, threshold, shift
+        As in `sdca_block`.
+    pointwise : Pointwise
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, a row or class number is out of range, or the loss has no such step.
+    """
+    cdef View view = View(rows)
+    cdef joint_t a
+    cdef idx_t k = intercept.shape[0], n = view.c.n_rows, i
+    view.check_order(order)
+    if not pointwise.c.joint:
+        raise ValueError(f"There is no joint dual step for loss {pointwise.name!r}.")
+    view.check_targets(k, pointwise)
+    check_table("z", z, view.c.d, k)
+    check_table("u", u, n, k)
+    for label, array in (("still", still), ("norms", norms)):
+        check_length(label, array.shape[0], n)
+    for i in range(n):
+        if not 0 <= view.c.y[i] < k:
+            raise ValueError(f"y must hold class numbers in [0, {k}); got {view.c.y[i]}.")
+    a.shift = NULL
+    if shift is not None:
+        check_length("shift", shift.shape[0], view.c.d)
+        view.check_centring(True)
+        a.shift = &shift[0] if view.c.d else NULL
+    if order.shape[0] == 0:
+        return
+    cdef double[::1] work = np.empty(2 * k)
+    a.order, a.m, a.k = &order[0], order.shape[0], k
+    a.z = &z[0, 0] if view.c.d else NULL
+    a.intercept, a.u, a.still, a.norms = &intercept[0], &u[0, 0], &still[0], &norms[0]
+    a.per_row, a.per_intercept, a.threshold = per_row, per_intercept, threshold
+    a.work = &work[0]
+    with nogil:
+        joint_run(&view.c, &a)

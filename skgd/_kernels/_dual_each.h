@@ -67,3 +67,66 @@ static void T(dual)(const rows_t *rows, dual_t *a)
     }
     a->intercept = c;
 }
+
+static void T(joint)(const rows_t *rows, joint_t *a)
+{
+    const double t = a->threshold;
+    const idx_t k = a->k;
+    double *RESTRICT eta = a->work, *RESTRICT moved = a->work + k, *RESTRICT c = a->intercept;
+    for (idx_t n = 0; n < a->m; n++) {
+        const idx_t i = a->order[n];
+        if (n + 2 * DUAL_AHEAD < a->m) {
+            T(prefetch_start)(rows, a->order[n + 2 * DUAL_AHEAD]);
+            PREFETCH(a->u + a->order[n + 2 * DUAL_AHEAD] * k);
+        }
+        if (n + DUAL_AHEAD < a->m) T(prefetch_row)(rows, a->order[n + DUAL_AHEAD]);
+        const double s = rows->s[i];
+        if (s == 0.0) continue;
+#if SPARSE
+        const idx_t start = ((const INDEX *)rows->indptr)[i];
+        const idx_t length = ((const INDEX *)rows->indptr)[i + 1] - start;
+        const REAL *RESTRICT x = (const REAL *)rows->data + start;
+        const INDEX *RESTRICT col = (const INDEX *)rows->indices + start;
+#define VALUE(p) ((double)x[p])
+#define PLACE(p) (a->z + (idx_t)col[p] * k)
+#else
+        const idx_t length = rows->d;
+        const REAL *RESTRICT x = (const REAL *)rows->data + i * length;
+        const double *RESTRICT m = a->shift;
+#define VALUE(p) (m ? (double)x[p] - m[p] : (double)x[p])
+#define PLACE(p) (a->z + (p) * k)
+#endif
+        double *RESTRICT u = a->u + i * k;
+        const double q = s * (a->norms[i] * a->per_row + a->per_intercept);
+        for (idx_t j = 0; j < k; j++) eta[j] = c[j] + q * u[j];
+        for (idx_t p = 0; p < length; p++) {
+            const double *RESTRICT z = PLACE(p);
+            const double v = VALUE(p);
+            if (t > 0.0)
+                for (idx_t j = 0; j < k; j++) eta[j] += v * beyond(z[j], t);
+            else
+                SIMD for (idx_t j = 0; j < k; j++) eta[j] += v * z[j];
+        }
+        dual_softmax(k, (idx_t)rows->y[i], eta, q > 1e-150 ? q : 1e-150, moved);
+        double most = 0.0;
+        for (idx_t j = 0; j < k; j++) most = fmax(most, fabs(moved[j] - u[j]));
+        if (!(most > 0.0 && most <= 2.0)) {
+            a->still[i] = a->still[i] < 255 ? a->still[i] + 1 : 255;
+            continue;
+        }
+        a->still[i] = 0;
+        for (idx_t j = 0; j < k; j++) {
+            const double change = s * (moved[j] - u[j]);
+            u[j] = moved[j];
+            c[j] -= a->per_intercept * change;
+            moved[j] = -a->per_row * change;
+        }
+        for (idx_t p = 0; p < length; p++) {
+            double *RESTRICT z = PLACE(p);
+            const double v = VALUE(p);
+            SIMD for (idx_t j = 0; j < k; j++) z[j] += v * moved[j];
+        }
+#undef VALUE
+#undef PLACE
+    }
+}

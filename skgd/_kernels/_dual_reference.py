@@ -1,8 +1,10 @@
 """Dual coordinate ascent in NumPy: the oracle of its kernel and the text to read first."""
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import wrightomega
 
-__all__ = ["best_slope", "sdca_block"]
+__all__ = ["best_slope", "best_slopes", "sdca_block", "sdca_joint_block"]
 
 
 def best_slope(loss, y, a, q):
@@ -36,3 +38,29 @@ def sdca_block(X, y, s, order, z, c, u, still, p, p_c, threshold, shift, loss):
         z -= p * s[i] * moved * x
         c -= p_c * s[i] * moved
     return c
+
+
+def best_slopes(y, a, q):
+    """Return the slopes u of the softmax loss of class ``y`` at ``a - q u``."""
+    own = np.arange(len(a)) == y
+    # q p_j = omega(.): what is missing makes the probabilities add up to one.
+    share = lambda t: wrightomega(a + q * own - t + np.log(q)) / q  # noqa: E731
+    top = (a + q * own).max()
+    low, high = top - q - 1.0, top + np.log(len(a)) + 1.0
+    return share(brentq(lambda t: share(t).sum() - 1.0, low, high, xtol=1e-14)) - own
+
+
+def sdca_joint_block(X, y, s, order, z, c, u, still, p, p_c, threshold, shift):
+    """Dual steps on all outputs of a row; ``z``, ``c``, ``u``, ``still`` change in place."""
+    for i in order:
+        if s[i] == 0:
+            continue
+        x = X[[i]].toarray()[0] if hasattr(X, "toarray") else X[i]
+        x = x.astype(float) - shift
+        w = np.sign(z) * np.maximum(np.abs(z) - threshold, 0.0)
+        q = s[i] * (p * (x @ x) + p_c)
+        moved = best_slopes(y[i], x @ w + c + q * u[i], q) - u[i]
+        still[i] = 0 if np.abs(moved).max() > 1e-12 else still[i] + 1
+        u[i] += moved
+        z -= p * s[i] * np.outer(x, moved)
+        c -= p_c * s[i] * moved

@@ -9,7 +9,7 @@ along the line costs no reading of X.
 import numpy as np
 
 from ._pointwise cimport Pointwise, idx_t, loss_t
-from ._view cimport View, check_length, rows_t
+from ._view cimport View, check_length, check_table, rows_t
 
 cdef extern from "_maps.h" nogil:
     void linear_map_run(
@@ -102,12 +102,6 @@ def adjoint_map(rows, Py_ssize_t start, Py_ssize_t stop, const double[:, ::1] u,
         return
     with nogil:
         adjoint_map_run(&view.c, start, stop, k, &u[0, 0], &grad[0])
-
-
-cdef int check_table(str name, const double[:, ::1] a, idx_t n, idx_t k) except -1:
-    check_length(name, a.shape[0], n)
-    check_length(f"a row of {name}", a.shape[1], k)
-    return 0
 
 
 def losses_at(

@@ -29,3 +29,4 @@ cdef class View:
 
 
 cdef int check_length(str name, idx_t got, idx_t wanted) except -1
+cdef int check_table(str name, const double[:, ::1] a, idx_t n, idx_t k) except -1

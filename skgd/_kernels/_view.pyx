@@ -102,3 +102,9 @@ cdef class View:
         if self.c.y_width != width:
             raise ValueError(f"y must have {width} columns; got {self.c.y_width}.")
         return 0
+
+
+cdef int check_table(str name, const double[:, ::1] a, idx_t n, idx_t k) except -1:
+    check_length(name, a.shape[0], n)
+    check_length(f"a row of {name}", a.shape[1], k)
+    return 0

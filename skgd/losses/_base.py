@@ -12,7 +12,7 @@ __all__ = ["LogLinkLoss", "Loss", "MarginLoss", "RegressionLoss", "exp", "within
 # Losses whose best slope for one row, given all others, a kernel finds.
 _DUAL_STEPS = frozenset(
     "squared_error huber absolute_error quantile epsilon_insensitive "
-    "squared_epsilon_insensitive hinge squared_hinge log_loss".split()
+    "squared_epsilon_insensitive hinge squared_hinge log_loss softmax".split()
 )
 
 

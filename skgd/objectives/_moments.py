@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _kernels
 from .._kernels._reference import weigh
-from ._threads import added, in_turn
+from .._threads import added, in_turn
 
 __all__ = [
     "Moments",

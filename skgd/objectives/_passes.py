@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _kernels
 from .._kernels import _reference
-from ._threads import added, in_turn
+from .._threads import added, in_turn
 
 __all__ = ["Passes"]
 

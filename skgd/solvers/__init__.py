@@ -69,6 +69,7 @@ SOLVERS = {
     "newton": Newton,
     "sag": SAG,
     "saga": SAGA,
+    "sdca": SDCA,
     "smoothing": Smoothing,
     "svrg": SVRG,
     **RULES,

@@ -13,6 +13,7 @@ def automatic(problem, settings):
     where                                                       solver
     ==========================================================  =============
     the loss has a kink                                         ``smoothing``
+    the same, more than 1,500 coefficients, an l2 part          ``sdca``
     the same, and a rate or a penalty of the user's is given    ``adam``
     or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
@@ -40,7 +41,10 @@ def automatic(problem, settings):
     decided = given(settings, *RATES, *BOUNDS)
     if not objective.loss.smooth:
         known = objective.loss.smoothed(1.0) is not None and not problem.custom
-        return "smoothing" if known and not decided else "adam"
+        if not known or decided:
+            return "adam"
+        wide = block_size(objective) > FACTORED and objective.loss.has_dual_step
+        return "sdca" if wide and problem.has_l2 else "smoothing"
     if decided:
         return "gd"
     if block_size(objective) <= FACTORED:

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import _kernels
 from .._protocols import State
+from .._threads import in_turn
 from ._base import Solver
 from ._given import BOUNDS, RATES, STEPS, given, refuse
 from ._order import shuffled
@@ -14,6 +15,7 @@ _COUPLED = 0.1  # what a slope takes from the intercept, in parts of what it doe
 _AWAKE = 2  # visits without a move after which a row is visited less often
 _RAREST = 4  # and then at least every 2**4 passes
 _MOST_PASSES = 8  # over awake rows, for one over all
+_LEAST = 1e-290  # what can be divided by
 
 
 class SDCA(Solver):
@@ -33,16 +35,18 @@ class SDCA(Solver):
         z = -\frac{1}{m \lambda_2} \sum_i s_i u_i x_i .
 
     A step has a closed form, but for ``log_loss``, whose one-dimensional equation a guarded
-    Newton method solves to rounding. An intercept that is not penalised asks for
+    Newton method solves to rounding: beyond two classes the slopes of a row are found together,
+    each a Wright omega function of the one number that makes probabilities add up to 1. An
+    intercept that is not penalised asks for
     :math:`\sum_i s_i u_i = 0`. Its penalty is :math:`\rho (c - c_k)^2 / 2`, with
     :math:`c_k` the intercept at the start of each pass: the method of multipliers, whose limit
     is the optimum of F.
 
     Notes
     -----
-    For all losses but ``poisson``, ``gamma``, ``tweedie``, ``log_cosh``, ``modified_huber``,
-    ``perceptron`` and softmax, with a penalty that has an l2 part. Dense rows are centred.
-    Outputs are problems of their own.
+    For all losses but ``poisson``, ``gamma``, ``tweedie``, ``log_cosh``, ``modified_huber`` and
+    ``perceptron``, with a penalty that has an l2 part. Dense rows are centred. Several targets,
+    or one class against the rest, are problems of their own that go to threads.
 
     A step costs two readings of its row: a pass two readings of X in the order drawn and one
     in storage order for F. Rows whose slopes do not move, at a bound as for most rows of
@@ -51,8 +55,8 @@ class SDCA(Solver):
 
     It needs about as many passes as ``1 + max |x|^2 / (n alpha)`` is large: many where
     ``alpha`` is tiny and columns are large and not scaled. The certificate is that of its own
-    slopes. There is no rate: ``eta0``, ``learning_rate``, ``clip_norm`` and ``clip_value``
-    must be left at their defaults.
+    slopes, for softmax that of the point. There is no rate: ``eta0``, ``learning_rate``,
+    ``clip_norm`` and ``clip_value`` must be left at their defaults.
 
     References
     ----------
@@ -109,35 +113,40 @@ class SDCA(Solver):
         -------
         State
             Sets ``value`` at the start, and in ``memory`` the slopes ``dual`` of shape
-            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``norms``, ``rng``, ``eta`` of
-            the best point so far, and ``lower``, about the bound that the slopes give.
+            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``norms``, ``rngs``, ``eta`` of
+            the best point so far, and ``lower``, about the bound that the slopes give; for
+            softmax in place of ``dual`` and ``lower`` the ``slopes`` of shape
+            (n_rows, n_outputs), and after a step ``grad``.
         """
         objective = problem.objective
         state = State(theta.copy())
         state.point = state.theta
         n, k, d = objective.n_rows, objective.n_outputs, objective.n_features
+        joint = objective.loss.joint
         W, b = objective.split(theta)
         eta = objective.linear(theta)
         losses, pull = objective.slopes(eta)
         state.value = problem.value(theta, losses)
-        dual, z = np.zeros((k, n)), np.zeros((k, d))
+        slopes, z = np.zeros((n, k)), np.zeros((k, d))
         if W.any():
             s = objective.s[:, None]
-            dual[:] = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0).T
+            np.divide(pull, s, out=slopes, where=s > 0)
             inv = 1.0 if problem.inv_scale is None else problem.inv_scale
             # Of a gradient in the variables of the objective.
             z[:] = objective.split(objective.adjoint(pull))[0] / inv
-            z /= -objective.mass * problem.decay
+            z *= -self._per_row(problem)
+        # What belongs together lies together: a row's slopes, or those of an output.
         state.memory.update(
-            dual=dual,
-            z=z,
+            {"slopes" if joint else "dual": slopes if joint else np.ascontiguousarray(slopes.T)},
+            z=np.ascontiguousarray(z.T) if joint else z,
             intercept=b.copy(),
-            still=np.zeros((k, n), dtype=np.uint8),
+            still=np.zeros((1 if joint else k, n), dtype=np.uint8),
             norms=_kernels.row_norms(objective.memory(), objective.shift, None),
-            rng=np.random.default_rng(rng.randint(2**31 - 1)),
+            rngs=[np.random.default_rng(rng.randint(2**31 - 1)) for _ in range(1 if joint else k)],
             eta=eta,
-            lower=-np.inf,
         )
+        if not joint:
+            state.memory["lower"] = -np.inf
         return state
 
     def step(self, problem, state):
@@ -145,10 +154,10 @@ class SDCA(Solver):
         memory, objective = state.memory, problem.objective
         state.t += self._passes(problem, state)
         state.passes += 1
-        threshold = self._threshold(problem)
+        joint, threshold = objective.loss.joint, self._threshold(problem)
         theta = objective.zeros()
         W, b = objective.split(theta)
-        z = memory["z"]
+        z = memory["z"].T if joint else memory["z"]
         W[:] = np.sign(z) * np.maximum(np.abs(z) - threshold, 0.0)
         penalty = 0.5 * problem.decay * float(np.vdot(W, W))
         if problem.inv_scale is not None:
@@ -157,14 +166,20 @@ class SDCA(Solver):
         eta = objective.linear(theta)
         losses = objective.slopes(eta)[0]
         value = problem.value(theta, losses)
-        if not value >= state.value:
+        better = value < state.value or not np.isfinite(state.value)
+        if better:
             state.theta = state.point = theta
             state.value, memory["eta"] = value, eta
-        memory["lower"] = self._lower(problem, memory, penalty)
-        if self.settings.violation:
-            grad = problem.value_grad(state.point)[1]
-            state.violation = problem.violation(state.point, grad)
+        if not joint:
+            memory["lower"] = self._lower(problem, memory, penalty)
+        if self.settings.violation or (joint and (better or "grad" not in memory)):
+            memory["grad"] = problem.value_grad(state.point)[1]
+            state.violation = problem.violation(state.point, memory["grad"])
         return state
+
+    @staticmethod
+    def _per_row(problem):
+        return 1.0 / max(problem.objective.mass * problem.decay, _LEAST)
 
     @staticmethod
     def _threshold(problem):
@@ -172,44 +187,45 @@ class SDCA(Solver):
         return float(np.max(problem.l1 / inv, initial=0.0)) / problem.decay
 
     def _passes(self, problem, state):
-        """Do dual steps on about as many rows as there are; return how many."""
+        """Do dual steps on about as many rows as there are, for each output; return how many."""
         memory, objective = state.memory, problem.objective
-        per_row = 1.0 / (objective.mass * problem.decay)
+        per_row = self._per_row(problem)
         per_intercept, active = 0.0, objective.active()
         if objective.fit_intercept:
             mean = float(memory["norms"][active].mean())
             per_intercept = _COUPLED * (mean * per_row or 1.0 / objective.mass)
-        done = 0
-        for j in range(objective.n_outputs):
+        numbers = per_row, per_intercept, self._threshold(problem)
+        shared = memory["norms"], *numbers, objective.shift, objective.pointwise()
+        rows, intercept = objective.memory(), memory["intercept"]
+
+        def turn(j, order):
+            if objective.fit_intercept:
+                # The intercept of this pass is the centre of the next one's penalty.
+                intercept[j] -= per_intercept * float(objective.s @ memory["dual"][j])
+            of_output = memory["z"][j], intercept[j], memory["dual"][j], memory["still"][j]
+            intercept[j] = _kernels.sdca_block(rows, order, j, *of_output, *shared)
+
+        def joint_turn(j, order):
+            intercept[:] -= per_intercept * (objective.s @ memory["slopes"])
+            of_all = memory["z"], intercept, memory["slopes"], memory["still"][0]
+            _kernels.sdca_joint_block(rows, order, *of_all, *shared)
+
+        def one(_, j):
             visits = 0
-            for turn in range(_MOST_PASSES):
-                u, still = memory["dual"][j], memory["still"][j]
-                if objective.fit_intercept:
-                    # The intercept of this pass is the centre of the next one's penalty.
-                    memory["intercept"][j] -= per_intercept * float(objective.s @ u)
-                order = self._awake(active, still[active], state.passes * _MOST_PASSES + turn)
+            for n in range(_MOST_PASSES):
+                still = memory["still"][j][active]
+                order = self._awake(active, still, state.passes * _MOST_PASSES + n)
                 if self.settings.shuffle:
-                    order = shuffled(order, memory["rng"])
-                memory["intercept"][j] = _kernels.sdca_block(
-                    objective.memory(),
-                    np.ascontiguousarray(order),
-                    j,
-                    memory["z"][j],
-                    memory["intercept"][j],
-                    u,
-                    still,
-                    memory["norms"],
-                    per_row,
-                    per_intercept,
-                    self._threshold(problem),
-                    objective.shift,
-                    objective.pointwise(),
-                )
+                    order = shuffled(order, memory["rngs"][j])
+                (joint_turn if objective.loss.joint else turn)(j, np.ascontiguousarray(order))
                 visits += len(order)
                 if 2 * visits > len(active):
                     break
-            done += visits
-        return done
+            return visits
+
+        # Outputs know nothing of each other.
+        outputs = [(j,) for j in range(len(memory["still"]))]
+        return sum(in_turn(one, outputs, objective.n_threads))
 
     @staticmethod
     def _awake(active, still, turn):
@@ -245,3 +261,4 @@ class SDCA(Solver):
         """Put ``state`` back to ``theta``; the slopes go on from where they are."""
         super().restart(state, theta, value)
         state.memory["eta"] = None
+        state.memory.pop("grad", None)

@@ -1,4 +1,4 @@
-"""Work on ranges of rows, one after the other or on threads, and sums in a fixed order."""
+"""Parts of a work, one after the other or on threads, and sums in a fixed order."""
 
 import functools
 import os
@@ -23,21 +23,21 @@ def added(parts):
 
 
 def in_turn(work, parts, n_threads):
-    """Return ``work(i, start, stop)`` of every ``(start, stop)``, in order.
+    """Return ``work(i, *part)`` of every part, the i-th in order, in their order.
 
     Parameters
     ----------
     work : callable
         Releases the interpreter's lock where it takes time.
-    parts : list of tuple of int
-        Ranges of rows.
+    parts : list of tuple
+        Ranges of rows or outputs.
     n_threads : int
         Threads at most.
 
     Returns
     -------
     list
-        One result for each range.
+        One result for each part.
     """
     if len(parts) == 1:
         return [work(0, *parts[0])]
