@@ -3,7 +3,8 @@
 from ._cv import GDClassifierCV, GDRegressorCV
 from ._estimators import GDClassifier, GDRegressor
 from ._path import RegularizationPath, regularization_path
-from ._summary import summary
+from ._resume import load_checkpoint
+from ._summary import history_frame, summary
 
 __all__ = [
     "GDClassifier",
@@ -12,6 +13,8 @@ __all__ = [
     "GDRegressorCV",
     "RegularizationPath",
     "__version__",
+    "history_frame",
+    "load_checkpoint",
     "regularization_path",
     "summary",
 ]

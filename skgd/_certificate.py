@@ -20,7 +20,7 @@ from .losses import Huber, RegressionLoss, Softmax, SquaredError
 from .solvers import Newton
 from .solvers._curvature import FACTORED, Factored, block_size
 
-__all__ = ["Certificate", "has_gap"]
+__all__ = ["Certificate"]
 
 _EPS = np.finfo(float).eps
 _EVEN = 1e-12  # share of slopes that is always given up to make them add up to zero
@@ -32,24 +32,6 @@ _NO_FALL = 1e-8  # of F at zero coefficients
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
 _SMOOTHINGS, _SMOOTH_STEPS, _SOLVED = 3, 60, 1e-9
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
-
-
-def has_gap(problem):
-    """Return whether a duality gap bounds the distance to the optimum.
-
-    Parameters
-    ----------
-    problem : Problem
-        What is minimised.
-
-    Returns
-    -------
-    bool
-        True where the loss has a conjugate and the penalty is of the elastic-net family.
-        Without a penalty no finite bound follows from the slopes at one point.
-    """
-    penalised = problem.has_l1 or problem.has_l2
-    return penalised and not problem.custom and problem.objective.loss.has_conjugate
 
 
 class Certificate:
@@ -113,12 +95,23 @@ class Certificate:
        for the Lasso". ICML.
     """
 
+    changing = "null_value bound at_rounding model _last _outputs _smoothings".split()
+
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
         self.model = None  # Hessian of F near the optimum, to begin with the next time
         self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
+
+    def __getstate__(self):
+        return vars(self) | {"problem": None}  # which has the rows
+
+    def attach(self, problem):
+        """Give the problem to a certificate that was pickled without."""
+        self.problem = problem
+        for one, part in zip(self._outputs or (), problem.outputs(), strict=False):
+            one.attach(part)
 
     def promise(self, theta, value, grad):
         """Return about the figure that `optimality` will give; reads no rows.

@@ -7,12 +7,15 @@ import multiprocessing
 import os
 import threading
 
+import sklearn
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
     "callbacks_of",
+    "is_callback",
+    "keep_callbacks",
     "one_blas_thread",
     "thread_count",
     "with_callbacks",
@@ -21,15 +24,49 @@ __all__ = [
 _setting = threading.Lock()  # held while a fit limits BLAS
 _MANY = 10_000  # entries; below, asking BLAS costs more than it brings
 
+
+def keep_plainly(est, callbacks):
+    """Set callbacks on an estimator where scikit-learn has none."""
+    for one in callbacks:
+        if not hasattr(one, "start"):  # as those of skgd have
+            raise RuntimeError(
+                f"{one!r} is a callback of scikit-learn, which needs scikit-learn 1.9; here is "
+                f"{sklearn.__version__}. Those of skgd.callbacks, and functions, work with it."
+            )
+    vars(est).pop("_skl_callbacks", None)
+    if callbacks:
+        est._skl_callbacks = list(callbacks)
+    return est
+
+
 try:  # scikit-learn 1.9 and later
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks
 
     HAS_CALLBACKS = True
+
+    def is_callback(given):
+        """Whether an object follows scikit-learn's protocol of callbacks."""
+        return isinstance(given, FitCallback) and not isinstance(given, type)
+
+    def keep_callbacks(est, callbacks):
+        """Set callbacks on an estimator, which it then shares with its clones."""
+        return CallbackSupportMixin.set_callbacks(est, *callbacks)
+
 except ImportError:
     HAS_CALLBACKS = False
 
     class CallbackSupportMixin:
-        """Stands in where scikit-learn has no callbacks yet."""
+        """Stands in where scikit-learn has no callbacks yet: clones share those set."""
+
+        def __sklearn_clone__(self):
+            found = super().__sklearn_clone__()
+            return keep_callbacks(found, callbacks_of(self))
+
+    def is_callback(given):
+        """Whether an object follows scikit-learn's protocol of callbacks."""
+        return hasattr(given, "on_fit_task_end") and not isinstance(given, type)
+
+    keep_callbacks = keep_plainly
 
     def with_callbacks(method):
         """Return the method as it is."""

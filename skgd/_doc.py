@@ -84,7 +84,8 @@ _INTRO = r"""{summary}
     random_state : int, RandomState or None, default=None
         Draws the order of rows and the validation rows.
     verbose : int, default=0
-        Above 0, prints a line for each iteration.
+        1 shows a bar on a terminal where tqdm or rich is installed, else a line for each
+        iteration; above 1, lines always.
     epsilon : float, default=0.1
         Parameter of ``"huber"``, ``"epsilon_insensitive"`` and
         ``"squared_epsilon_insensitive"`` where named by string.

@@ -9,7 +9,7 @@ from ._protocols import Event, Rescale, Result, Stop
 __all__ = ["run"]
 
 
-def run(problem, solver, state, callbacks, max_iter):
+def run(problem, solver, state, callbacks, max_iter, done=0, seconds=0.0):
     """Step until a callback asks to stop or ``max_iter`` iterations are done.
 
     Parameters
@@ -27,6 +27,8 @@ def run(problem, solver, state, callbacks, max_iter):
         ``begin`` is told before each iteration.
     max_iter : int
         Iterations at most.
+    done, seconds : int, float, default=0
+        Iterations of an earlier run that goes on here, and how long they took.
 
     Returns
     -------
@@ -36,11 +38,11 @@ def run(problem, solver, state, callbacks, max_iter):
         after the last step done whole, with the memory of the rule emptied if the
         interrupt cut a step off.
     """
-    begin, reason, iteration = time.perf_counter(), "max_iter", 0
+    begin, reason, iteration = time.perf_counter() - seconds, "max_iter", done
     begins = [callback.begin for callback in callbacks if hasattr(callback, "begin")]
     safe, whole = _copies(state), True
     try:
-        for k in range(1, max_iter + 1):
+        for k in range(done + 1, max_iter + 1):
             for announce in begins:
                 announce()
             whole, state.more = False, k < max_iter
@@ -62,7 +64,7 @@ def run(problem, solver, state, callbacks, max_iter):
                 reason = stop.reason
                 if stop.theta is not None:
                     state.point = stop.theta.copy()
-                    state.value = state.violation = np.nan
+                    state.value, state.violation = stop.value, np.nan
                 break
             # Vectors of the length of theta: nothing beside the rows that a step reads.
             safe = _copies(state)
@@ -93,4 +95,5 @@ def _event(problem, state, iteration, begin):
         violation=state.violation,
         rate=state.rate,
         theta=point,
+        state=state,
     )

@@ -11,6 +11,7 @@ __all__ = [
     "blocks",
     "curvature",
     "evened",
+    "has_gap",
     "penalty_gap",
     "promised",
     "scalings",
@@ -243,3 +244,21 @@ def promised(problem, theta, value, grad):
         if objective.loss.curvature:
             gap += 0.5 * float(g @ g) / objective.loss.curvature
     return gap
+
+
+def has_gap(problem):
+    """Return whether a duality gap bounds the distance to the optimum.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is minimised.
+
+    Returns
+    -------
+    bool
+        True where the loss has a conjugate and the penalty is of the elastic-net family.
+        Without a penalty no finite bound follows from the slopes at one point.
+    """
+    penalised = problem.has_l1 or problem.has_l2
+    return penalised and not problem.custom and problem.objective.loss.has_conjugate

@@ -10,10 +10,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _fit, _stream
 from ._build import Data, unchanged_on_error
-from ._compat import CallbackSupportMixin, one_blas_thread, with_callbacks
+from ._compat import (
+    CallbackSupportMixin,
+    is_callback,
+    keep_callbacks,
+    one_blas_thread,
+    with_callbacks,
+)
 from ._doc import document
 from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
+from .callbacks import as_callback
 from .losses import resolve_loss
 from .objectives import check_sparse, linear_predictor
 from .solvers import Rule, Solver, get_solver_names, resolve_solver
@@ -59,6 +66,29 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
 
     # -- learning -------------------------------------------------------------------
 
+    def set_callbacks(self, *callbacks):
+        """Set what watches fits from now on, in place of what did so far.
+
+        Parameters
+        ----------
+        *callbacks : function, Callback or scikit-learn callback
+            A function takes an event (`skgd.callbacks.UserEvent`) after each iteration and may
+            return True to end the fit; `skgd.callbacks` has time limits, checkpoints and others.
+            scikit-learn's callbacks need scikit-learn 1.9. None at all takes off what was set.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        TypeError
+            If one is none of these.
+        RuntimeError
+            If one is scikit-learn's, and the version here has no callbacks.
+        """
+        return keep_callbacks(self, [as_callback(one, is_callback) for one in callbacks])
+
     @property
     def _kind(self):
         return "classification" if isinstance(self, ClassifierMixin) else "regression"
@@ -74,7 +104,16 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             plan = read(self, self._kind, "fit")
             if self.scoring is not None and self.scoring != "loss":
                 self._scorer()
-            start = self._start(coef_init, intercept_init)
+            record = vars(self).pop("_resume", None) if self.warm_start else None
+            if record is None:
+                start = self._start(coef_init, intercept_init)
+            elif coef_init is None and intercept_init is None:
+                start = {"record": record}
+            else:
+                raise ValueError(
+                    "coef_init and intercept_init were given to an estimator that goes on from a "
+                    "checkpoint. Leave them out, or set warm_start=False to begin anew."
+                )
             given = X, y, sample_weight
             data = self._rows(X, y, sample_weight, plan.loss, reset=True)
             validation = self._validation_rows(*validation)

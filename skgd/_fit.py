@@ -1,6 +1,5 @@
 """The one route from X, y and parameters to coefficients: ``fit``."""
 
-import copy
 import warnings
 
 import numpy as np
@@ -11,30 +10,20 @@ from sklearn.utils import check_random_state
 from ._build import (
     Data,
     coefficients,
-    divergence_bound,
     given_start,
     make_problem,
     null_point,
     scaled_problem,
 )
-from ._certificate import Certificate, has_gap
+from ._certificate import Certificate
 from ._compat import callbacks_of
 from ._driver import run
+from ._dual import has_gap
 from ._params import decided
+from ._resume import Origin, check_resumable, drawn_anew
 from ._stream import Saved
 from ._targets import check_weights
-from .callbacks import (
-    DivergenceGuard,
-    History,
-    NoImprovement,
-    Optimality,
-    Plateau,
-    Printer,
-    SklearnBridge,
-    Validation,
-)
-from .objectives import make_objective
-from .schedules import Adaptive
+from ._watch import Watch
 
 __all__ = ["descend", "fit", "moderate"]
 
@@ -84,7 +73,17 @@ def moderate(data):
 # -- fit ------------------------------------------------------------------------------
 
 
-def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None, metadata=None):
+def fit(
+    est,
+    plan,
+    data,
+    *,
+    coef_init=None,
+    intercept_init=None,
+    validation=None,
+    metadata=None,
+    record=None,
+):
     """Minimise F on all rows and set the fitted attributes of ``est``.
 
     Parameters
@@ -101,6 +100,8 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         ``(X, y, weights)`` to score after each iteration.
     metadata : tuple or None
         ``(X, y, sample_weight)`` as the user gave them, for scikit-learn's callbacks.
+    record : Record, default=None
+        Of a checkpoint, to go on from.
 
     Returns
     -------
@@ -109,6 +110,10 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         the best point so far.
     """
     rng = check_random_state(est.random_state)
+    if record is not None:
+        check_resumable(est, record, data)
+        rng = drawn_anew(record)
+    origin = Origin(data, rng) if callbacks_of(est) else None
     classifier = data.targets.classes is not None
     if est.early_stopping and validation is None:
         data, held = split_validation(est, data, rng, classifier)
@@ -132,14 +137,26 @@ def fit(est, plan, data, *, coef_init=None, intercept_init=None, validation=None
         theta = objective.zeros()
     else:
         theta = null
-    result, watch = descend(
-        est, plan, problem, theta, null, rng, validation=validation, metadata=metadata
-    )
+    more = {"validation": validation, "metadata": metadata, "origin": origin, "record": record}
+    result, watch = descend(est, plan, problem, theta, null, rng, **more)
     _warn(est, plan, result, watch)
     return result.interrupt
 
 
-def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None, metadata=None):
+def descend(
+    est,
+    plan,
+    problem,
+    theta,
+    null,
+    rng,
+    *,
+    begun=None,
+    validation=None,
+    metadata=None,
+    origin=None,
+    record=None,
+):
     """Minimise F from a point and set the fitted attributes of ``est``.
 
     Parameters
@@ -157,8 +174,10 @@ def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None
     begun : callable, default=None
         Told of the state before the first step, and of the certificate or None; it may
         change both.
-    validation, metadata : tuple or None
+    validation, metadata, record
         As in `fit`.
+    origin : Origin, default=None
+        For checkpoints.
 
     Returns
     -------
@@ -176,12 +195,16 @@ def descend(est, plan, problem, theta, null, rng, *, begun=None, validation=None
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)
     if begun is not None:
         begun(state, certificate)
-    watch = _Watch(
-        est, plan, problem, state, zero_value, reference, certificate, validation, metadata
-    )
+    if record is not None:
+        state = record.state
+    seen = reference, certificate, validation, metadata, origin
+    watch = Watch(est, plan, problem, state, zero_value, *seen)
     watch.null = null
-    with watch.bridge:
-        result = run(problem, plan.solver, state, watch.callbacks, est.max_iter)
+    if record is not None:
+        watch.resume(record)
+    with watch:
+        so_far = watch.done, watch.seconds
+        result = run(problem, plan.solver, state, watch.callbacks, est.max_iter, *so_far)
         _finish(est, plan, problem, result, watch)  # the last hook shows a fitted model
     return result, watch
 
@@ -203,96 +226,6 @@ def _references(problem, null, solver, state, tol):
 def _null_violation(problem, null):
     _, grad, _ = problem.look(null)
     return problem.violation(null, grad)
-
-
-class _Watch:
-    """The callbacks of one fit, in the order in which they are asked."""
-
-    def __init__(
-        self, est, plan, problem, state, zero_value, reference, certificate, validation, metadata
-    ):
-        objective = problem.objective
-        self.problem, self.zero_value, self.reference = problem, zero_value, reference
-        self.certificate = certificate
-        blame = None
-        if not isinstance(est.eta0, str) or (plan.schedule and plan.schedule.absolute):
-            blame = f"learning_rate={est.learning_rate!r}, eta0={est.eta0!r}"
-        bound = divergence_bound(plan, objective, state.value, zero_value)
-        self.guard = DivergenceGuard(state.point, state.value, bound, blame)
-        self.history = History()
-        self.callbacks = [self.guard, self.history]
-        adaptive = isinstance(plan.schedule, Adaptive)
-        self.validation = None
-        if validation is not None:
-            score = _scorer(est, plan, problem, validation)
-            stops = est.early_stopping and not adaptive
-            tol = -np.inf if est.tol is None else est.tol
-            self.validation = Validation(score, tol, est.n_iter_no_change, stops)
-            self.callbacks.append(self.validation)
-        if est.verbose > 0:
-            self.callbacks.append(Printer(type(est).__name__))
-        self.callbacks += self._stopping(est, plan, problem, state, adaptive)
-        self.bridge = SklearnBridge(
-            est if callbacks_of(est) else None,
-            est.max_iter,
-            metadata,
-            lambda theta: coefficients(objective, theta, objective.dtype, est),
-        )
-        self.callbacks.append(self.bridge)
-
-    def _stopping(self, est, plan, problem, state, adaptive):
-        self.certified = certified = plan.solver.certifies(problem)
-        rules = []
-        if certified and est.tol is not None:
-            rules.append(Optimality(est.tol, self.reference, state.memory, self.certificate))
-        if adaptive:
-            patience = plan.schedule.patience
-            watch = None
-            if est.early_stopping:
-                scores = self.validation.scores
-                watch = lambda: -scores[-1]  # noqa: E731
-            tol = -np.inf if est.tol is None else est.tol
-            rules.append(Plateau(tol, patience, plan.schedule.factor, watch))
-        elif not certified and est.tol is not None and not est.early_stopping:
-            rules.append(NoImprovement(est.tol, est.n_iter_no_change))
-        return rules
-
-
-def _scorer(est, plan, problem, validation):
-    """Return a function of ``theta`` that scores the validation rows."""
-    X, y, weights = validation
-    objective = problem.objective
-    if est.scoring == "loss":
-        targets = est._encode(y, plan.loss, getattr(est, "classes_", None))
-        held = make_objective(
-            X,
-            targets.y,
-            np.ones(len(targets.y)) if weights is None else weights,
-            targets.loss,
-            n_outputs=targets.n_outputs,
-            fit_intercept=True,
-            n_threads=plan.n_threads,
-        )
-        return lambda theta: -held.loss_sum(objective.to_user(theta)) / held.mass
-    model = copy.copy(est)
-    # The rows are arrays by now, and a scorer must not complain that they have no names.
-    vars(model).pop("feature_names_in_", None)
-    scorer = est._scorer()
-    options = {} if weights is None else {"sample_weight": weights}
-
-    def score(theta):
-        vars(model).update(coefficients(objective, theta, objective.dtype, est))
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                return scorer(model, X, y, **options)
-        except ValueError:
-            # A log link overflows: no prediction is worse, and the run may recover.
-            predicted = model.predict(X)
-            if predicted.dtype.kind != "f" or np.isfinite(predicted).all():
-                raise
-            return -np.inf
-
-    return score
 
 
 def _finish(est, plan, problem, result, watch):

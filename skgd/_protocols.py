@@ -5,7 +5,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Event", "RateContext", "Rescale", "Result", "Rows", "Settings", "State", "Stop"]
+__all__ = [
+    "Event",
+    "RateContext",
+    "Record",
+    "Rescale",
+    "Result",
+    "Rows",
+    "Settings",
+    "State",
+    "Stop",
+]
 
 
 class Rows(NamedTuple):
@@ -83,19 +93,41 @@ class Event:
     violation: float
     rate: float
     theta: Any  # (n_params,)  read-only view of the point
+    state: Any = None  # all that the solver keeps
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A callback's wish to end the run, at ``theta`` where given."""
+    """A callback's wish to end the run.
+
+    Parameters
+    ----------
+    reason : str
+        What ``stop_reason_`` will be.
+    theta : ndarray of shape (n_params,), default=None
+        The point to end at; None ends at the last.
+    value : float, default=nan
+        F there, where it is known.
+    """
 
     reason: str
     theta: Any = None
+    value: float = np.nan  # F there, where it is known
 
 
 @dataclass(frozen=True)
 class Rescale:
-    """A callback's wish to multiply the rate, going back to ``theta`` where given."""
+    """A callback's wish to multiply the rate.
+
+    Parameters
+    ----------
+    factor : float
+        Above 0.
+    theta : ndarray of shape (n_params,), default=None
+        A point to go back to; None stays.
+    value : float, default=nan
+        F there.
+    """
 
     factor: float
     theta: Any = None
@@ -110,3 +142,18 @@ class Result:
     reason: str
     n_iter: int
     interrupt: BaseException | None = None
+
+
+@dataclass
+class Record:
+    """A fit between two iterations, as a checkpoint holds it."""
+
+    version: str
+    estimator: Any  # its class and parameters; not fitted
+    fitted: dict  # attributes of a model made now
+    data: dict  # what tells the rows from others
+    rng: dict  # the random generator before the fit drew from it
+    iteration: int
+    seconds: float
+    state: State
+    watch: list  # what the rules to stop keep, one dict each

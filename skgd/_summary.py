@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["summary"]
+__all__ = ["history_frame", "summary"]
 
 
 def summary(est):
@@ -53,3 +53,45 @@ def summary(est):
         f"  coefficients  {coef.shape[0]} x {coef.shape[1]}, {np.count_nonzero(coef)} not zero"
     )
     return "\n".join(lines)
+
+
+def history_frame(est):
+    """Return ``history_`` as a table.
+
+    Parameters
+    ----------
+    est : GDRegressor, GDClassifier, GDRegressorCV or GDClassifierCV
+        Fitted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each iteration, with the iteration (from 1) as index, and a column for each
+        array of ``history_``.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If ``est`` has not been fitted.
+    ImportError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> import skgd
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = skgd.GDRegressor(solver="sgd", max_iter=3, tol=None).fit(X, y)
+    >>> skgd.history_frame(est).columns.tolist()
+    ['value', 'violation', 'rate', 'seconds']
+    """
+    check_is_fitted(est)
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "history_frame makes a pandas.DataFrame, and pandas is not installed: pip install "
+            "pandas, or take the arrays in est.history_."
+        ) from error
+    index = pandas.RangeIndex(1, len(est.history_["value"]) + 1, name="iteration")
+    return pandas.DataFrame(est.history_, index=index)

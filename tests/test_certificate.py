@@ -10,7 +10,8 @@ from test_losses import ALL, draw
 
 from skgd import GDClassifier, GDRegressor
 from skgd._build import null_point
-from skgd._certificate import Certificate, has_gap
+from skgd._certificate import Certificate
+from skgd._dual import has_gap
 from skgd._protocols import Event
 from skgd.callbacks import Optimality
 from skgd.losses import (

@@ -75,3 +75,9 @@ def test_choosing_alpha_finds_columns_that_are_real(run):
     assert real >= 3
     assert few - real <= 2
     assert few < chosen["l1", "best"][0]
+
+
+def test_checkpoints_goes_on_with_the_same_bits(run):
+    shown = run("checkpoints.py")
+    assert "the same bits as in one go: True" in shown
+    assert "after 40 iterations" in shown

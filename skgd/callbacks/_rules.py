@@ -1,7 +1,8 @@
-"""What watches a run: guard, stopping rules, plateau, validation, history, printing.
+"""What watches every run: guard, stopping rules, plateau, validation, history.
 
 Each is called with an `Event` after every iteration and may answer with `Stop` or
-`Rescale`. Nothing here knows what a row or a gradient is.
+`Rescale`. Nothing here knows what a row or a gradient is. The attributes named in
+``changing`` are all that a run changes: with them a run goes on where another one was.
 """
 
 import warnings
@@ -9,7 +10,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._protocols import Rescale, Stop
+from .._protocols import Rescale, Stop
 
 __all__ = [
     "DivergenceGuard",
@@ -17,8 +18,6 @@ __all__ = [
     "NoImprovement",
     "Optimality",
     "Plateau",
-    "Printer",
-    "SklearnBridge",
     "Validation",
 ]
 
@@ -43,6 +42,8 @@ class DivergenceGuard:
     restarts : int
         How often the run was sent back.
     """
+
+    changing = "theta value bound restarts _scale _bad _factor _finite".split()
 
     def __init__(self, theta, value, bound, blame):
         self.theta, self.value = theta.copy(), value
@@ -115,6 +116,8 @@ class Optimality:
     cost nothing. Where a Hessian leads to a smaller gradient in a step or two, that is
     cheaper than a better dual point, and only the promise counts.
     """
+
+    changing = "reference _violation _iteration _share".split()
 
     def __init__(self, tol, reference, memory, certificate=None):
         self.tol, self.reference, self.memory = tol, reference, memory
@@ -194,6 +197,8 @@ class NoImprovement:
         Iterations without improvement after which the run ends. At least 1.
     """
 
+    changing = ("progress",)
+
     def __init__(self, tol, patience):
         self.progress = _Progress(tol, patience)
 
@@ -219,6 +224,8 @@ class Plateau:
     watch : callable, default=None
         Gives, without arguments, the number to watch in place of F; less is better.
     """
+
+    changing = "progress first_rate".split()
 
     def __init__(self, tol, patience, factor, watch=None):
         self.factor, self.watch, self.first_rate = factor, watch, None
@@ -256,6 +263,8 @@ class Validation:
         Where the score was best, and how good it was there.
     """
 
+    changing = "scores best theta waited".split()
+
     def __init__(self, score, tol, patience, stops):
         self.score, self.tol, self.patience, self.stops = score, tol, patience, stops
         self.scores, self.best, self.theta, self.waited = [], -np.inf, None, 0
@@ -278,6 +287,7 @@ class History:
     """Keeps what happened, one entry per iteration."""
 
     names = ("value", "violation", "rate", "seconds")
+    changing = ("rows",)
 
     def __init__(self):
         self.rows = []
@@ -290,74 +300,3 @@ class History:
         """Return a dict of equally long arrays."""
         table = np.array(self.rows, dtype=float).reshape(len(self.rows), len(self.names))
         return {name: table[:, j].copy() for j, name in enumerate(self.names)}
-
-
-class Printer:
-    """Prints one line an iteration: pass, F, violation, rate, seconds.
-
-    Parameters
-    ----------
-    name : str
-        Stands at the beginning of each line.
-    """
-
-    def __init__(self, name):
-        self.name = name
-
-    def __call__(self, event):
-        print(
-            f"[{self.name}] pass {event.iteration:5d}  F {event.value:.8e}  "
-            f"violation {event.violation:.2e}  rate {event.rate:.3e}  "
-            f"{event.seconds:8.3f} s"
-        )
-
-
-class SklearnBridge:
-    """Tells scikit-learn's callbacks (1.9 and later) about each iteration.
-
-    A context manager around the run, and a callback within it; without an estimator it
-    does nothing. A hook of theirs that returns True ends the run.
-
-    Parameters
-    ----------
-    est : estimator or None
-        With callbacks set.
-    max_iter : int
-        Iterations at most.
-    metadata : tuple or None
-        ``(X, y, sample_weight)`` as the user gave them.
-    coefficients : callable
-        From ``theta`` to the attributes that make a fitted model.
-    """
-
-    def __init__(self, est, max_iter, metadata, coefficients):
-        self.est, self.max_iter, self.coefficients = est, max_iter, coefficients
-        X, y, weights = metadata or (None, None, None)
-        extra = None if weights is None else {"sample_weight": weights}
-        self.shared = {"estimator": est, "X": X, "y": y, "metadata": extra}
-        self.root = self.task = None
-
-    def __enter__(self):
-        if self.est is not None:
-            self.root = self.est._init_callback_context(max_subtasks=self.max_iter)
-            self.root.call_on_fit_task_begin(**self.shared)
-        return self
-
-    def begin(self):
-        """Announce the iteration that is about to start."""
-        if self.root is not None:
-            self.task = self.root.subcontext(task_name="pass")
-            self.task.call_on_fit_task_begin(**self.shared)
-
-    def __call__(self, event):
-        if self.task is None:
-            return None
-        stop = self.task.call_on_fit_task_end(
-            **self.shared,
-            reconstruction_attributes=lambda: self.coefficients(event.theta),
-        )
-        return Stop("callback") if stop else None
-
-    def __exit__(self, *error):
-        if self.root is not None and error[0] is None:
-            self.root.call_on_fit_task_end(**self.shared, reconstruction_attributes={})

@@ -1,0 +1,33 @@
+"""What watches a run, by skgd and by its users."""
+
+from .._protocols import Rescale, Stop
+from ._base import Asked, Callback, Fit, FunctionCallback, UserEvent, as_callback
+from ._bridge import SklearnBridge
+from ._checkpoint import Checkpoint, read_checkpoint
+from ._own import EarlyStopping, TimeLimit
+from ._progress import PrintProgress, progress
+from ._rules import DivergenceGuard, History, NoImprovement, Optimality, Plateau, Validation
+
+__all__ = [
+    "Asked",
+    "Callback",
+    "Checkpoint",
+    "DivergenceGuard",
+    "EarlyStopping",
+    "Fit",
+    "FunctionCallback",
+    "History",
+    "NoImprovement",
+    "Optimality",
+    "Plateau",
+    "PrintProgress",
+    "Rescale",
+    "SklearnBridge",
+    "Stop",
+    "TimeLimit",
+    "UserEvent",
+    "Validation",
+    "as_callback",
+    "progress",
+    "read_checkpoint",
+]

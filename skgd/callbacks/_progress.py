@@ -1,0 +1,96 @@
+"""How a run goes, for people who watch: lines, or a bar on a terminal."""
+
+import sys
+
+from .._ranges import check_number
+from ._base import Callback
+
+__all__ = ["PrintProgress", "progress"]
+
+
+class PrintProgress(Callback):
+    """Prints a line every few iterations: pass, F, violation, rate, seconds.
+
+    Parameters
+    ----------
+    every : int, default=1
+        Iterations from one line to the next. At least 1.
+    """
+
+    def __init__(self, every=1):
+        check_number("every", every, low=1, integer=True)
+        self.every = every
+
+    def start(self, fit):
+        return _Lines(type(fit.estimator).__name__, self.every)
+
+
+class _Lines:
+    def __init__(self, name, every=1):
+        self.name, self.every = name, every
+
+    def __call__(self, event):
+        if event.iteration % self.every:
+            return
+        print(
+            f"[{self.name}] pass {event.iteration:5d}  F {event.value:.8e}  "
+            f"violation {event.violation:.2e}  rate {event.rate:.3e}  "
+            f"{event.seconds:8.3f} s"
+        )
+
+
+def progress(name, verbose, max_iter, done=0):
+    """Return what shows a run: a bar on a terminal where ``verbose`` is 1, else lines.
+
+    Parameters
+    ----------
+    name : str
+        Stands at the beginning.
+    verbose : int
+        Above 0.
+    max_iter, done : int
+        Iterations at most, and those done before.
+
+    Returns
+    -------
+    callable
+        To be called with each event, and to be closed if it has a method ``close``.
+    """
+    if verbose == 1 and sys.stdout.isatty():
+        for bar in (_TqdmBar, _RichBar):
+            try:
+                return bar(name, max_iter, done)
+            except ImportError:
+                continue
+    return _Lines(name)
+
+
+class _TqdmBar:
+    def __init__(self, name, max_iter, done):
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=max_iter, initial=done, desc=name, unit="pass", file=sys.stdout)
+
+    def __call__(self, event):
+        self.bar.set_postfix_str(f"F {event.value:.6g}, rate {event.rate:.2e}", refresh=False)
+        self.bar.update(event.iteration - self.bar.n)
+
+    def close(self):
+        self.bar.close()
+
+
+class _RichBar:
+    def __init__(self, name, max_iter, done):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[now]}"
+        self.bar = Progress(*columns, TimeRemainingColumn())
+        self.task = self.bar.add_task(name, total=max_iter, completed=done, now="")
+        self.bar.start()
+
+    def __call__(self, event):
+        now = f"F {event.value:.6g}, rate {event.rate:.2e}"
+        self.bar.update(self.task, completed=event.iteration, now=now)
+
+    def close(self):
+        self.bar.stop()
