@@ -125,6 +125,14 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             raise interrupt
         return self
 
+    def _learn(self, plan, data, before):
+        """Learn from rows of a stream; where none has a weight, be as before."""
+        if data.s.any():
+            return _stream.partial_fit(self, plan, data)
+        vars(self).clear()
+        vars(self).update(before)
+        return self
+
     def _validation_rows(self, X, y, weights):
         if X is None and y is None:
             if weights is not None:
@@ -256,9 +264,9 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
             raise ValueError("y has no targets: it must have at least one column.")
         return X, y
 
-    def _rows(self, X, y, sample_weight, loss, reset):
+    def _rows(self, X, y, sample_weight, loss, reset, zeros=False):
         X, y = self._check_rows(X, y, reset)
-        s = check_weights(sample_weight, X.shape[0])
+        s = check_weights(sample_weight, X.shape[0], zeros=zeros)
         targets = self._encode(y, loss)
         self._flat_target = targets.flat
         return Data(X, targets, s)
@@ -285,13 +293,14 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
             plan = read(self, self._kind, "partial_fit")
             _refuse_for_streams(self)
             first = not hasattr(self, "coef_")
-            data = self._rows(X, y, sample_weight, plan.loss, reset=first)
+            before = dict(vars(self))
+            data = self._rows(X, y, sample_weight, plan.loss, reset=first, zeros=True)
             if not first and np.size(self.intercept_) != data.targets.n_outputs:
                 raise ValueError(
                     f"y has {data.targets.n_outputs} targets, but {type(self).__name__} has "
                     f"learnt {np.size(self.intercept_)}."
                 )
-            return _stream.partial_fit(self, plan, data)
+            return self._learn(plan, data, before)
 
     def predict(self, X):
         eta = self._eta(X)
@@ -386,12 +395,12 @@ class GDClassifier(ClassifierMixin, _GDBase):
         check_sparse(X)
         return X, y
 
-    def _rows(self, X, y, sample_weight, loss, reset, classes=None):
+    def _rows(self, X, y, sample_weight, loss, reset, classes=None, zeros=False):
         X, y = self._check_rows(X, y, reset)
-        s = check_weights(sample_weight, X.shape[0])
+        s = check_weights(sample_weight, X.shape[0], zeros=zeros)
         targets = self._encode(y, loss, classes)
         self.classes_ = targets.classes
-        return Data(X, targets, weigh_classes(s, targets, self.class_weight))
+        return Data(X, targets, weigh_classes(s, targets, self.class_weight, zeros))
 
     @with_callbacks
     def fit(
@@ -416,8 +425,10 @@ class GDClassifier(ClassifierMixin, _GDBase):
             _refuse_for_streams(self)
             first = not hasattr(self, "coef_")
             known = self._known_classes(classes, first)
-            data = self._rows(X, y, sample_weight, plan.loss, reset=first, classes=known)
-            return _stream.partial_fit(self, plan, data)
+            before = dict(vars(self))
+            options = {"reset": first, "classes": known, "zeros": True}
+            data = self._rows(X, y, sample_weight, plan.loss, **options)
+            return self._learn(plan, data, before)
 
     def _known_classes(self, classes, first):
         if classes is not None:

@@ -44,8 +44,8 @@ class Targets:
         return replace(self, y=np.ascontiguousarray(self.y[rows]), codes=codes)
 
 
-def check_weights(weights, n_rows, name="sample_weight"):
-    """Return weights of rows as float64, a copy.
+def check_weights(weights, n_rows, name="sample_weight", zeros=False):
+    """Return weights of rows as float64, a copy; ``zeros`` allows that all are zero.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def check_weights(weights, n_rows, name="sample_weight"):
             f"{name} goes up to {weights.max():.3g}, and sums of such numbers overflow. Divide "
             "it by a power of ten."
         )
-    if not weights.any():
+    if not (zeros or weights.any()):
         raise ValueError(f"All values of {name} are zero: at least one weight must be positive.")
     return weights
 
@@ -157,7 +157,7 @@ def _labels(y):
     return np.unique(y)
 
 
-def weigh_classes(s, targets, class_weight):
+def weigh_classes(s, targets, class_weight, zeros=False):
     """Multiply weights of rows by those of their classes, in place.
 
     ``"balanced"`` counts rows with their weights: ``sum(s) / (k * sum of s in the class)``.
@@ -185,6 +185,6 @@ def weigh_classes(s, targets, class_weight):
             class_weight, classes=targets.classes, y=targets.classes[targets.codes]
         )
     s *= factors[targets.codes]
-    if not s.any():
+    if not (zeros or s.any()):
         raise ValueError("class_weight leaves no row with a positive weight.")
     return s

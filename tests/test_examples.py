@@ -81,3 +81,11 @@ def test_checkpoints_goes_on_with_the_same_bits(run):
     shown = run("checkpoints.py")
     assert "the same bits as in one go: True" in shown
     assert "after 40 iterations" in shown
+
+
+def test_out_of_core_foresees_better_as_it_learns(run):
+    shown = run("out_of_core.py")
+    lines = [line.split() for line in shown.splitlines() if re.match(r" +\d+ +\d\.\d+ ", line)]
+    assert len(lines) == 6
+    assert float(lines[-1][1]) < 0.6
+    assert float(re.search(r"held out (0\.\d+)", shown)[1]) > 0.7

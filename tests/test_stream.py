@@ -334,3 +334,22 @@ def test_a_chunk_that_a_given_rate_explodes_on_is_survived(rows, target):
         est.partial_fit(X * 1e4, y)
     assert len(caught) == 1
     assert np.isfinite(est.coef_).all()
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("solver", ["auto", *STREAMING])
+def test_a_batch_without_weight_changes_nothing(rows, target, solver, storage):
+    X = rows(40, 3)
+    y, X = target(X, "binary"), storage(X)
+    est = GDClassifier(solver=solver, random_state=0)
+    est.partial_fit(X, y, classes=[0, 1], sample_weight=np.zeros(40))
+    assert [name for name in vars(est) if name.endswith("_") and name[0] != "_"] == []
+    est.partial_fit(X, y, classes=[0, 1])
+    before = pickle.dumps(est)
+    est.partial_fit(X[:7], y[:7], sample_weight=np.zeros(7))
+    assert pickle.dumps(est) == before
+    with pytest.raises(ValueError, match="has 2 features"):
+        est.partial_fit(X[:, :2], y, sample_weight=np.zeros(40))
+    with pytest.raises(ValueError, match="5"):
+        est.partial_fit(X, y + 5, sample_weight=np.zeros(40))
+    assert pickle.dumps(est) == before

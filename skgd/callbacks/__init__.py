@@ -5,7 +5,7 @@ from ._base import Asked, Callback, Fit, FunctionCallback, UserEvent, as_callbac
 from ._bridge import SklearnBridge
 from ._checkpoint import Checkpoint, read_checkpoint
 from ._own import EarlyStopping, TimeLimit
-from ._progress import PrintProgress, progress
+from ._progress import PrintProgress, StreamEvent, progress, stream_progress
 from ._rules import DivergenceGuard, History, NoImprovement, Optimality, Plateau, Validation
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "Rescale",
     "SklearnBridge",
     "Stop",
+    "StreamEvent",
     "TimeLimit",
     "UserEvent",
     "Validation",
     "as_callback",
     "progress",
     "read_checkpoint",
+    "stream_progress",
 ]

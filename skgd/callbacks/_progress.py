@@ -1,11 +1,15 @@
 """How a run goes, for people who watch: lines, or a bar on a terminal."""
 
 import sys
+import time
+from typing import Any, NamedTuple
 
 from .._ranges import check_number
 from ._base import Callback
 
-__all__ = ["PrintProgress", "progress"]
+__all__ = ["PrintProgress", "StreamEvent", "progress", "stream_progress"]
+
+_SELDOM = 0.5  # seconds between two lines about a stream
 
 
 class PrintProgress(Callback):
@@ -94,3 +98,56 @@ class _RichBar:
 
     def close(self):
         self.bar.stop()
+
+
+class StreamEvent(NamedTuple):
+    """What the callback of `skgd.streaming.fit_stream` sees after a batch.
+
+    Parameters
+    ----------
+    batch, epoch : int
+        1, 2, ...; batches are counted over all epochs.
+    rows : int
+        Learnt so far.
+    seconds : float
+        Since the stream began.
+    progressive : float
+        Mean loss of the batch before it was learnt; nan for the first.
+    estimator : GDRegressor or GDClassifier
+        As it is now.
+    """
+
+    batch: int
+    epoch: int
+    rows: int
+    seconds: float
+    progressive: float
+    estimator: Any
+
+
+def stream_progress(name):
+    """Return what prints a line about a stream now and then.
+
+    Parameters
+    ----------
+    name : str
+        Stands at the beginning.
+
+    Returns
+    -------
+    callable
+        To be called with each `StreamEvent`.
+    """
+    last = -_SELDOM
+
+    def show(event):
+        nonlocal last
+        if time.perf_counter() - last < _SELDOM:
+            return
+        last = time.perf_counter()
+        print(
+            f"[{name}] batch {event.batch:5d}  rows {event.rows:9d}  loss before learning "
+            f"{event.progressive:.6g}  {event.rows / max(event.seconds, 1e-9):9.0f} rows/s"
+        )
+
+    return show
