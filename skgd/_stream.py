@@ -226,4 +226,4 @@ def _finite(state):
 
 
 def _warn(message):
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    warnings.warn(message, ConvergenceWarning, stacklevel=6)
