@@ -113,13 +113,15 @@ _INTRO = r"""{summary}
         ``"value"``, ``"violation"``, ``"rate"``, ``"seconds"``, each of length ``n_iter_``, and
         ``"validation_score"`` where there is one. Stochastic solvers leave the violation
         at NaN unless ``verbose`` asks for it: it costs a gradient of all rows.
+    restarts_ : ndarray of int
+        Iterations after which the run had diverged and went back to its best point.
     solver_ : object
         The solver that ran.
     converged_ : bool
         Whether the run ended before ``max_iter`` by a rule.
     stop_reason_ : str
         ``"converged"``, ``"no_improvement"``, ``"early_stopping"``, ``"max_iter"``,
-        ``"callback"`` or ``"interrupted"``.
+        ``"callback"``, ``"time_limit"`` or ``"interrupted"``.
     optimality_ : float
         How far F is from its optimum at most, as a fraction of the way from zero
         coefficients with the best intercept (a duality gap); where there is no gap, the

@@ -270,6 +270,7 @@ def _finish(est, plan, problem, result, watch):
         scores[: len(validation.scores)] = validation.scores
         est.history_["validation_score"] = scores
     est.loss_curve_ = est.history_["value"].copy()
+    est.restarts_ = np.array(watch.guard.restarts, dtype=int)
     est.solver_ = plan.found
     est.optimality_, est.optimality_kind_ = _optimality(state, watch)
     if result.reason == "max_iter" and watch.certified and est.tol is not None:

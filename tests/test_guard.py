@@ -211,7 +211,7 @@ def event(value, theta=0.0, rate=1.0, iteration=1):
 def test_the_guard_lets_pass_what_stays_in_bounds_and_keeps_the_best_point():
     guard = DivergenceGuard(np.array([9.0]), 4.0, 6.0, None)
     assert [guard(event(v, v)) for v in (3.0, 5.9, 1.0, 2.0)] == [None] * 4
-    assert (guard.value, guard.theta.tolist(), guard.restarts) == (1.0, [1.0], 0)
+    assert (guard.value, guard.theta.tolist(), guard.restarts) == (1.0, [1.0], [])
 
 
 @pytest.mark.parametrize("value", [6.1, np.inf, np.nan])

@@ -39,8 +39,8 @@ class DivergenceGuard:
     ----------
     theta, value : ndarray, float
         The best point so far and F there.
-    restarts : int
-        How often the run was sent back.
+    restarts : list of int
+        Iterations after which the run was sent back.
     """
 
     changing = "theta value bound restarts _scale _bad _factor _finite".split()
@@ -49,7 +49,7 @@ class DivergenceGuard:
         self.theta, self.value = theta.copy(), value
         self.bound = bound
         self.blame = blame
-        self.restarts = 0
+        self.restarts = []
         # Scales of the rate: the one in force, and the smallest that diverged.
         self._scale, self._bad, self._factor = 1.0, np.inf, 0.1
         self._finite = np.isfinite(value)
@@ -66,13 +66,13 @@ class DivergenceGuard:
             # The search below left a rate that is needlessly small: climb back, step by step.
             self._scale *= 10.0
             return Rescale(10.0)
-        self.restarts += 1
+        self.restarts.append(event.iteration)
         factor = self._factor
         # A rate 1e12 too large is found in a few passes, not in twelve.
         self._factor = max(factor**2, 1e-12)
         self._bad = self._scale
         self._scale *= factor
-        if self.restarts == 1 and self.blame is not None:
+        if len(self.restarts) == 1 and self.blame is not None:
             warnings.warn(
                 f"The rate is too large for these data: with {self.blame} (rate "
                 f"{event.rate:.3g} in pass {event.iteration}) F rose to {event.value:.3g} "
