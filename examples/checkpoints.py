@@ -1,4 +1,9 @@
-"""Stop a fit by a time limit, and go on from its checkpoint as if nothing had happened."""
+"""
+Going on from a checkpoint
+==========================
+
+Stop a fit by a time limit, and go on from its checkpoint as if nothing had happened.
+"""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,10 @@
-"""Which strength of the penalty? A path, and cross-validation along it.
+"""
+Choosing the strength of the penalty
+====================================
+
+Which strength of the penalty? A path, and cross-validation along it.
+
+.. code-block:: bash
 
     python examples/choosing_alpha.py
 

@@ -1,4 +1,10 @@
-"""Learn from a file that need not fit into memory, and see how well each batch was foreseen.
+"""
+Learning from a file that need not fit into memory
+==================================================
+
+Learn from a file that need not fit into memory, and see how well each batch was foreseen.
+
+.. code-block:: bash
 
     python examples/out_of_core.py
 

@@ -1,4 +1,10 @@
-"""A pipeline on a DataFrame, and a grid search over solver, strength, rate and beta_2.
+"""
+In a pipeline and a grid search
+===============================
+
+A pipeline on a DataFrame, and a grid search over solver, strength, rate and beta_2.
+
+.. code-block:: bash
 
     python examples/pipeline_grid_search.py
 

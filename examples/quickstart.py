@@ -1,4 +1,10 @@
-"""Every classic descent on two real data sets, as they come: no scaling, no tuning.
+"""
+Quick start
+===========
+
+Every classic descent on two real data sets, as they come: no scaling, no tuning.
+
+.. code-block:: bash
 
     python examples/quickstart.py
 

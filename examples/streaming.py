@@ -1,4 +1,10 @@
-"""Learn from a CSV file that is read in chunks, and see the accuracy grow.
+"""
+A file read in chunks
+=====================
+
+Learn from a CSV file that is read in chunks, and see the accuracy grow.
+
+.. code-block:: bash
 
     python examples/streaming.py
 

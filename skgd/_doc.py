@@ -101,13 +101,13 @@ _INTRO = r"""{summary}
         Zeros with ``fit_intercept=False``.{classes}
     n_features_in_ : int
         Columns seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had names that are all strings.
     n_iter_ : int
         Iterations done.
     t_ : int
         One more than the number of updates.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (n_iterations,)
         F after each iteration.
     history_ : dict of ndarray
         ``"value"``, ``"violation"``, ``"rate"``, ``"seconds"``, each of length ``n_iter_``, and

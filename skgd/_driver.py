@@ -22,7 +22,8 @@ def run(problem, solver, state, callbacks, max_iter, done=0, seconds=0.0):
         From ``solver.init``, or from an earlier run.
     callbacks : sequence of callables
         Each takes an `Event` and returns `Stop`, `Rescale` or None. They are asked in
-        order, and the first `Stop` ends the run; a `Rescale` that goes back to an
+        order, and the first `Stop` ends the run, which those after it are shown if they have
+        ``sees_all``, whatever they answer; a `Rescale` that goes back to an
         earlier point changes the event that the callbacks after it see. One with a method
         ``begin`` is told before each iteration.
     max_iter : int
@@ -51,11 +52,14 @@ def run(problem, solver, state, callbacks, max_iter, done=0, seconds=0.0):
             event = _event(problem, state, k, begin)
             stop = None
             for callback in callbacks:
+                if stop is not None and not getattr(callback, "sees_all", False):
+                    continue
                 answer = callback(event)
+                if stop is not None:
+                    continue
                 if isinstance(answer, Stop):
                     stop = answer
-                    break
-                if isinstance(answer, Rescale):
+                elif isinstance(answer, Rescale):
                     state.rate_scale *= answer.factor
                     if answer.theta is not None:
                         solver.restart(state, answer.theta, answer.value)

@@ -89,3 +89,15 @@ def test_out_of_core_foresees_better_as_it_learns(run):
     assert len(lines) == 6
     assert float(lines[-1][1]) < 0.6
     assert float(re.search(r"held out (0\.\d+)", shown)[1]) > 0.7
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("plot_*.py")))
+def test_the_gallery_runs(name, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -226,3 +226,11 @@ def test_a_frame_without_pandas_names_it(X, y, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         skgd.history_frame(est)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_last_iteration_is_seen_too(X, y, solver):
+    kept = Kept()
+    est = GDRegressor(solver=solver, max_iter=500, tol=1e-3).set_callbacks(kept).fit(X, y)
+    assert est.stop_reason_ != "max_iter"
+    assert [event.iteration for event in kept.fits[0][1]] == list(range(1, est.n_iter_ + 1))

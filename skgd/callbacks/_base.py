@@ -93,6 +93,8 @@ class Callback:
     carries the object through `clone`, as it does with its own.
     """
 
+    sees_all = True  # the last iteration too, which another rule has ended
+
     def start(self, fit):
         """Return what is called with a `UserEvent` after each iteration of one fit.
 
@@ -155,6 +157,7 @@ class Asked:
 
     def __init__(self, callback, fit):
         self.fit, self.watch = fit, callback.start(fit)
+        self.sees_all = callback.sees_all
 
     def __call__(self, event):
         answer = self.watch(UserEvent(event, self.fit))

@@ -23,6 +23,8 @@ class SklearnBridge:
         From ``theta`` to the attributes that make a fitted model.
     """
 
+    sees_all = True
+
     def __init__(self, est, max_iter, metadata, coefficients):
         self.est, self.max_iter, self.coefficients = est, max_iter, coefficients
         X, y, weights = metadata or (None, None, None)

@@ -57,6 +57,8 @@ class Checkpoint(Callback):
     30
     """
 
+    sees_all = False  # a run that goes on must end as this one would have
+
     def __init__(self, path, *, every=1, seconds=0.0):
         check_number("every", every, low=1, integer=True)
         check_number("seconds", seconds, low=0)

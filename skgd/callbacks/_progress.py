@@ -30,6 +30,8 @@ class PrintProgress(Callback):
 
 
 class _Lines:
+    sees_all = True
+
     def __init__(self, name, every=1):
         self.name, self.every = name, every
 

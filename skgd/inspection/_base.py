@@ -1,0 +1,78 @@
+"""What the displays share: matplotlib where it is used, colours, checks."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["STYLES", "axes", "check_history", "legend", "name_of", "smoothed"]
+
+# Okabe and Ito's colours, which readers who see fewer colours tell apart, each with a dash of
+# its own for those who see none.
+_COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"
+_DASHES = "-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))
+STYLES = [{"color": c, "linestyle": d} for c, d in zip(_COLOURS, _DASHES, strict=True)]
+
+
+def axes(ax, what):
+    """Return axes to draw on, new ones where ``ax`` is None.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed: it is the extra ``skgd[plot]``.
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            f"{what} draws with matplotlib, which is not installed: pip install 'skgd[plot]'."
+        ) from error
+    return pyplot.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def legend(ax):
+    """Put a legend above the axes, where it hides nothing."""
+    handles, labels = ax.get_legend_handles_labels()
+    if len(labels) > 1:
+        columns = 3 if max(map(len, labels)) < 16 else 2
+        ax.legend(
+            handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns,
+            frameon=False, fontsize="small", borderaxespad=0.2,
+        )  # fmt: skip
+
+
+def name_of(est):
+    """Return how to call an estimator in a legend."""
+    solver = est.solver if isinstance(est.solver, str) else type(est.solver).__name__
+    return f"{type(est).__name__}, {solver}"
+
+
+def check_history(est):
+    """Raise where an estimator has no history to draw.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator of skgd.
+    sklearn.exceptions.NotFittedError
+        If it has not been fitted.
+    ValueError
+        If nothing was recorded.
+    """
+    if not hasattr(est, "get_params") or not hasattr(est, "loss"):
+        raise TypeError(f"Expected a GDRegressor or a GDClassifier; got {est!r}.")
+    check_is_fitted(est)
+    if not len(getattr(est, "loss_curve_", ())):
+        raise ValueError(
+            f"{type(est).__name__} has no history: no iteration was done. Call fit first, with "
+            "max_iter of at least 1."
+        )
+
+
+def smoothed(values, share):
+    """Return the exponentially weighted mean of the values so far, without its bias."""
+    total, weight, out = 0.0, 0.0, np.empty(len(values))
+    for k, value in enumerate(values):
+        if np.isfinite(value):
+            total, weight = share * total + (1 - share) * value, share * weight + 1 - share
+        out[k] = total / weight if weight else np.nan
+    return out

@@ -1,0 +1,173 @@
+"""F after a pass against the rate: where it crawls, works, diverges."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+
+from .._ranges import check_number
+from ._base import STYLES, axes
+
+__all__ = ["LearningRateDisplay"]
+
+_CRAWLS = 0.1  # of the best fall of F
+
+
+class LearningRateDisplay:
+    """F after some passes against ``eta0``, over decades of rates.
+
+    Make one with `from_estimator`.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_rates,)
+        Values of ``eta0``, increasing.
+    values : ndarray of shape (n_rates,)
+        F after the passes; where a run diverged, of the point it was sent back to.
+    diverged : ndarray of bool of shape (n_rates,)
+        Where runs diverged.
+    start : float
+        F before the first pass.
+    passes : int, default=1
+        Passes that each rate had.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib axes and figure
+        Set by `plot`.
+    line_ : matplotlib line
+        F where runs did not diverge.
+    crawls_, works_ : ndarray of bool of shape (n_rates,)
+        Rates that lower F by less than a tenth of what the best one does, and by more.
+    """
+
+    def __init__(self, *, rates, values, diverged, start, passes=1):
+        self.rates, self.values, self.diverged = rates, values, diverged
+        self.start, self.passes = start, passes
+        fall = np.where(diverged, 0.0, start - values)
+        self.crawls_ = ~diverged & (fall < _CRAWLS * fall.max(initial=0.0))
+        self.works_ = ~diverged & ~self.crawls_
+
+    @classmethod
+    def from_estimator(cls, est, X, y, *, rates=None, passes=1, ax=None):
+        """Run an estimator at each rate, and draw where it gets.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+            Its other parameters count; it is not changed.
+        X, y : array
+            Rows and targets.
+        rates : array of shape (n_rates,), default=None
+            Values of ``eta0``. None takes 25 from 1e-6 to 1e6.
+        passes : int, default=1
+            Passes over the rows at each rate (steps, for a solver that sees all rows at once).
+        ax : matplotlib axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        LearningRateDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If a rate is not positive, or the solver takes none.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.preprocessing import scale
+        >>> from skgd import GDClassifier
+        >>> from skgd.inspection import LearningRateDisplay
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> est = GDClassifier(solver="gd", random_state=0)
+        >>> display = LearningRateDisplay.from_estimator(est, scale(X), y, passes=5)
+        >>> bool(display.diverged[-1]), bool(display.crawls_[0])
+        (True, True)
+        """
+        check_number("passes", passes, low=1, integer=True)
+        rates = np.logspace(-6, 6, 25) if rates is None else np.sort(np.asarray(rates, dtype=float))
+        if rates.ndim != 1 or not len(rates) or not (np.isfinite(rates) & (rates > 0)).all():
+            raise ValueError(f"rates must be a vector of positive numbers; got {rates!r}.")
+        ax = axes(ax, cls.__name__)  # before any work, should matplotlib be missing
+
+        def run(rate):
+            model = clone(est).set_params(eta0=float(rate), max_iter=passes, tol=None, verbose=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(X, y)
+            return model.loss_curve_[-1], len(model.restarts_) > 0
+
+        start = run(1e-200)[0]  # which goes nowhere
+        found = [run(rate) for rate in rates]
+        values = np.array([value for value, _ in found])
+        diverged = np.array([bad for _, bad in found])
+        display = cls(rates=rates, values=values, diverged=diverged, start=start, passes=passes)
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        LearningRateDisplay
+            This one, with ``ax_``, ``figure_`` and ``line_`` set.
+        """
+        ax = axes(ax, type(self).__name__)
+        self.ax_, self.figure_ = ax, ax.figure
+        good = ~self.diverged
+        (self.line_,) = ax.plot(self.rates[good], self.values[good], marker="o", **STYLES[0])
+        ax.axhline(self.start, color="0.4", linewidth=0.8)
+        ax.annotate(
+            "F at the start",
+            (0.99, self.start),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -11),
+            textcoords="offset points",
+            ha="right",
+            fontsize="small",
+            color="0.3",
+        )
+        ax.set_xscale("log")
+        edges = self._edges()
+        for mask, colour, word in (
+            (self.crawls_, "#56B4E9", "crawls"),
+            (self.works_, "#009E73", "works"),
+            (self.diverged, "#D55E00", "diverges"),
+        ):
+            for first, last in _stretches(mask):
+                ax.axvspan(edges[first], edges[last + 1], color=colour, alpha=0.12, linewidth=0)
+                middle = np.sqrt(edges[first] * edges[last + 1])
+                ax.annotate(
+                    word, (middle, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 4),
+                    textcoords="offset points", ha="center", fontsize="small",
+                )  # fmt: skip
+        ax.set_xlim(edges[0], edges[-1])
+        ax.set_xlabel("eta0")
+        passes = "one pass" if self.passes == 1 else f"{self.passes} passes"
+        ax.set_ylabel(f"F after {passes}")
+        return self
+
+    def _edges(self):
+        if len(self.rates) == 1:
+            return np.array([self.rates[0] / 2, self.rates[0] * 2])
+        middle = np.sqrt(self.rates[1:] * self.rates[:-1])
+        first, last = self.rates[0] ** 2 / middle[0], self.rates[-1] ** 2 / middle[-1]
+        return np.array([first, *middle, last])
+
+
+def _stretches(mask):
+    """Return the first and last place of each stretch of True."""
+    padded = np.r_[False, mask, False].astype(int)
+    starts = np.flatnonzero(np.diff(padded) == 1)
+    ends = np.flatnonzero(np.diff(padded) == -1) - 1
+    return list(zip(starts, ends, strict=True))
