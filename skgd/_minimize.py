@@ -45,8 +45,7 @@ _ENDS = {
     "no_improvement": (
         2,
         False,
-        "No lower point can be told from this one, or the rate became tiny, before tol={tol:g} "
-        "was met.",
+        "No lower point can be told from this one, or its rate is tiny, before tol={tol:g} was met.",
     ),
     "diverged": (
         3,
@@ -147,7 +146,6 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
                 "rule, or SciPy's method='L-BFGS-B'."
             )
         x = np.clip(x, *box)
-    maxiter = given["maxiter"]
     fun, jac = _with_arguments(fun, jac, args)
     rng = check_random_state(given["random_state"])
     objective = FunctionObjective(fun, jac, len(x), given["noise"], rng, box)
@@ -163,12 +161,13 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
                     "elsewhere."
                 )
         settings, ours = _settings(method, given, problem, x)
-        solver = as_solver(getattr(method, "rule", method), settings)
+        solver = as_solver(_inner(method), settings)
         problem.check(solver)
         state = solver.init(problem, x, rng)
         record = _Record(x, value, callback, given["return_path"])
-        optimality = Optimality(given["tol"], 1.0, state.memory)  # a tol below 0 never stops
-        callbacks = [record, optimality]
+        callbacks = [record]
+        if given["tol"] is not None:
+            callbacks.append(Optimality(given["tol"], 1.0, state.memory))
         if given["guard"] or (given["guard"] is None and ours):
             blame = None if ours else _blame(given)
             advice = "Lower learning_rate, or leave it out."
@@ -180,19 +179,17 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
             callbacks.append(Plateau(0.0, schedule.patience, schedule.factor))
         if given["disp"]:
             callbacks.insert(0, Printer(name))
-        if problem.violation(x, grad) <= given["tol"]:
-            maxiter = 0  # nothing to do
-        result = run(problem, solver, state, callbacks, maxiter)
+        there = given["tol"] is not None and problem.violation(x, grad) <= given["tol"]
+        result = run(problem, solver, state, callbacks, 0 if there else given["maxiter"])
         if result.interrupt is not None:
             raise result.interrupt
-        reason = result.reason if given["maxiter"] == maxiter else "converged"
-        return _result(problem, result, reason, record, given)
+        return _result(problem, result, "converged" if there else result.reason, record, given)
 
 
 def _result(problem, result, reason, record, given):
     status, success, message = _ENDS[reason]
-    if reason == "max_iter" and given["tol"] < 0:
-        message = "Did all maxiter={maxiter} steps; with noise and no tol nothing else stops a run."
+    if given["tol"] is None:
+        message = message.replace(", before tol={tol:g} was met", ", with noise and no tol to meet")
     objective, x = problem.objective, result.state.point.copy()
     found = OptimizeResult(
         x=x,
@@ -214,11 +211,16 @@ def _result(problem, result, reason, record, given):
 # -- what is given --------------------------------------------------------------------
 
 
+def _inner(method):
+    """Return the rule that a method wraps, or itself."""
+    return method.rule if isinstance(method, Stochastic) else method
+
+
 def _checked_method(method):
     """Return the name of a method that needs no rows, or raise with those that do not."""
     # A subclass may need more than the class it is made from: Newton is an LBFGS with rows.
     plain = isinstance(method, (Rule, Stochastic)) or type(method) in _KNOWN
-    name = type(getattr(method, "rule", method)).__name__
+    name = type(_inner(method)).__name__
     if not plain:
         able = ", ".join(sorted({c.__name__ for c in (AGD, GD, LBFGS, *RULES.values())}))
         raise ValueError(
@@ -241,7 +243,7 @@ def _checked_options(name, method, options, unused):
             f"{name} knows no option {unknown[0]!r}. Known: {', '.join(map(repr, OPTIONS))}."
         )
     given = {**OPTIONS, **options}
-    inner = getattr(method, "rule", method)
+    inner = _inner(method)
     for key, own in (("maxiter", inner.max_iter), ("learning_rate", inner.learning_rate)):
         if own is not None and given[key] is not None:
             raise ValueError(
@@ -254,7 +256,7 @@ def _checked_options(name, method, options, unused):
     check_number("noise", given["noise"], low=0)
     if given["tol"] is None:
         # With noise a gradient that vanishes is no place to stay: saddles are left.
-        given["tol"] = -1.0 if given["noise"] > 0 else _TOL
+        given["tol"] = None if given["noise"] > 0 else _TOL
     else:
         check_number("tol", given["tol"], low=0)
     for key in ("clip_norm", "clip_value", "eta0"):
@@ -292,7 +294,7 @@ def _settings(method, given, problem, x):
             )
     ours = eta0 is None and (schedule is None or not schedule.absolute)
     if ours and isinstance(method, (Rule, Stochastic)):
-        eta0 = _first_rate(getattr(method, "rule", method), problem, x)
+        eta0 = _first_rate(_inner(method), problem, x)
     settings = Settings(
         schedule=schedule,
         eta0="auto" if eta0 is None else float(eta0),

@@ -188,8 +188,8 @@ class FunctionObjective:
         return np.zeros(1, dtype=np.intp)
 
     def batches(self, size, order):
-        """Yield the only batch."""
-        yield order
+        """Return the only batch, in an iterator."""
+        return iter([order])
 
     def memory(self):
         """Return None: there are no rows for a kernel to read."""

@@ -48,7 +48,15 @@ class NAdam(AdamFamily):
     name = "nadam"
     _kernel = ("nadam", ("beta_1", "beta_2", "epsilon", "momentum_decay"))
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, momentum_decay=0.004, learning_rate=None, max_iter=None):
+    def __init__(
+        self,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        momentum_decay=0.004,
+        learning_rate=None,
+        max_iter=None,
+    ):
         super().__init__(beta_1, beta_2, epsilon, learning_rate, max_iter)
         self.momentum_decay = momentum_decay
 
