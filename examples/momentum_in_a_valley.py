@@ -6,7 +6,8 @@ Momentum in a valley
 
 In a long, narrow valley the steep walls hold the rate of gradient descent down, and along the
 floor it creeps. Momentum adds up what gradients agree on: the same rate goes further. The last
-rows are methods that choose their steps themselves.
+rows are methods that choose their steps themselves; two of them find the two curvatures of this
+valley, and with these the bottom, in as many steps.
 """
 
 # %%
@@ -50,13 +51,14 @@ except ImportError:
 if plt is not None:
     import numpy as np
 
-    x, y = np.meshgrid(np.linspace(-2, 1, 200), np.linspace(-1, 1.2, 200))
+    x, y = np.meshgrid(np.linspace(-2, 1, 200), np.linspace(-1.6, 1.2, 200))
     values = valley(np.stack([x, y], axis=-1))
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     left.contour(x, y, values, levels=np.geomspace(0.05, 100, 12), colors="0.8", linewidths=0.8)
     for name in ("gradient descent", "heavy ball", "Nesterov"):
         left.plot(*runs[name].path[:60].T, ".-", linewidth=1, markersize=4, label=name)
     left.plot(0, 0, "*", color="black", markersize=12)
+    left.set(xlim=(-2, 1), ylim=(-1.6, 1.2))
     left.legend()
     left.set(title="Sixty steps with one rate")
     for name, found in runs.items():

@@ -56,9 +56,9 @@ if plt is not None:
     fig.colorbar(lines, ax=left, label="value")
     for noise, path in runs.items():
         left.plot(*path.T, ".-", markersize=4, linewidth=1, label=f"noise {noise:g}")
-        right.semilogy(np.maximum(np.abs(path[:, 1]), 1e-9), label=f"noise {noise:g}")
+        right.semilogy(np.maximum(np.abs(path[:, 1]), 1e-8), label=f"noise {noise:g}")
     left.legend()
     left.set(title="Paths from the ridge", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
     right.axhline(1.0, color="0.7", linewidth=0.8)
     right.legend()
-    right.set(title="Distance from the ridge", xlabel="step", ylim=(1e-9, 10), xlim=(0, 200))
+    right.set(title="Distance from the ridge", xlabel="step", ylim=(3e-9, 10), xlim=(0, 200))

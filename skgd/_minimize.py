@@ -1,6 +1,7 @@
 """Rules and solvers on a plain function: what `scipy.optimize.minimize` calls."""
 
 import inspect
+import re
 from numbers import Real
 
 import numpy as np
@@ -45,7 +46,8 @@ _ENDS = {
     "no_improvement": (
         2,
         False,
-        "No lower point can be told from this one, or its rate is tiny, before tol={tol:g} was met.",
+        "No lower point can be told from this one, or the rate is tiny, before tol={tol:g} was "
+        "met.",
     ),
     "diverged": (
         3,
@@ -189,7 +191,7 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
 def _result(problem, result, reason, record, given):
     status, success, message = _ENDS[reason]
     if given["tol"] is None:
-        message = message.replace(", before tol={tol:g} was met", ", with noise and no tol to meet")
+        message = re.sub(", before tol=.* met", ", with noise and no tol to meet", message)
     objective, x = problem.objective, result.state.point.copy()
     found = OptimizeResult(
         x=x,

@@ -24,7 +24,6 @@ from skgd.solvers import (
     AdaGrad,
     Adam,
     AdamW,
-    AMSGrad,
     Hedge,
     Momentum,
     NAdam,
