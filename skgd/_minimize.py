@@ -156,7 +156,9 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
 
     with np.errstate(over="ignore", invalid="ignore"):
         value, grad = problem.value_grad(x)
-        for what, found in (("fun", value), ("the gradient", grad)):
+        slope = f"the gradient, by {'differences of ' if jac is None else ''}"
+        slope += (fun if jac is None else jac).__qualname__
+        for what, found in ((fun.__qualname__, value), (slope, grad)):
             if not np.isfinite(found).all():
                 raise ValueError(
                     f"{what} must be finite at x0={x} of shape {x.shape}; got {found}. Begin "
@@ -174,7 +176,7 @@ def minimize(method, fun, x0, args, jac, bounds, callback, options, unused):
             blame = None if ours else _blame(given)
             advice = "Lower learning_rate, or leave it out."
             bound = value + 1.0 + abs(value)
-            guard = DivergenceGuard(x, value, bound, blame, "this function", advice)
+            guard = DivergenceGuard(x, value, bound, blame, "this function", advice, stacklevel=6)
             callbacks.insert(0, guard)
         if isinstance(settings.schedule, Adaptive):
             schedule = settings.schedule

@@ -39,6 +39,8 @@ class DivergenceGuard:
         is then lowered without a word.
     place, advice : str
         What the rate is too large for, and the way out, for the warning.
+    stacklevel : int
+        Of the warning: calls between here and the user's line.
 
     Attributes
     ----------
@@ -48,9 +50,11 @@ class DivergenceGuard:
         How often the run was sent back.
     """
 
-    def __init__(self, theta, value, bound, blame, place="these data", advice=_ADVICE):
+    def __init__(
+        self, theta, value, bound, blame, place="these data", advice=_ADVICE, stacklevel=8
+    ):
         self.theta, self.value = theta.copy(), value
-        self.place, self.advice = place, advice
+        self.place, self.advice, self.stacklevel = place, advice, stacklevel
         self.bound = bound
         self.blame = blame
         self.restarts = 0
@@ -83,7 +87,7 @@ class DivergenceGuard:
                 f"from {self.value:.3g}. The run went back to its best point with rates "
                 f"{factor:g} times as large, and may do so again. {self.advice}",
                 ConvergenceWarning,
-                stacklevel=8,
+                stacklevel=self.stacklevel,
             )
         return Rescale(factor, self.theta, self.value)
 

@@ -253,6 +253,7 @@ def test_a_guard_goes_back_and_warns_once():
     with pytest.warns(match="too large for this function: with learning_rate=1.0") as caught:
         found = minimize(rosen, X0, jac=rosen_der, method=SGD(1.0), options=options)
     assert len(caught) == 1
+    assert caught[0].filename == __file__
     assert found.fun < rosen(X0)
 
 
@@ -336,7 +337,11 @@ def test_solvers_that_need_rows_say_so_and_name_those_that_do_not(method):
         (GD(), {"constraints": {"type": "eq", "fun": np.sum}}, "no use for constraints.*SLSQP"),
         (GD(), {"hess": optimize.rosen_hess}, "no use for hess.*trust-ncg"),
         (GD(), {"jac": lambda x: np.ones(3)}, r"lambda.*gradient of shape \(2,\).*shape \(3,\)"),
-        (GD(), {"jac": lambda x: np.full(2, np.nan)}, r"gradient must be finite at x0=\[.*shape"),
+        (
+            GD(),
+            {"jac": lambda x: np.full(2, np.nan)},
+            r"gradient, by .*lambda.* must be finite at x0=\[.*shape",
+        ),
         (GD(), {"x0": [np.nan, 1.0]}, "x0 must hold finite numbers"),
     ],
 )
@@ -352,6 +357,18 @@ def test_a_function_that_gives_no_number_is_named():
 
     with pytest.raises(ValueError, match=r"pair must return one real number; at x of shape \(2,\)"):
         minimize(pair, X0, method=GD())
+
+
+def test_a_gradient_may_come_in_the_same_array_again_and_again():
+    room = np.empty(2)
+
+    def jac(x):
+        room[:] = BOWL.gradient(x)
+        return room
+
+    for method in (AGD(), LBFGS(), Adam(learning_rate=0.1, max_iter=50)):
+        own = minimize(BOWL, [1.0, 1.0], jac=jac, method=method)
+        assert_array_equal(own.x, minimize(BOWL, [1.0, 1.0], jac=BOWL.gradient, method=method).x)
 
 
 def test_a_gradient_that_is_lost_on_the_way_ends_the_run():

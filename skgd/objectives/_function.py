@@ -1,5 +1,7 @@
 """A plain function where rows would be: one row whose linear predictor is the point itself."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import approx_fprime
 
@@ -21,6 +23,15 @@ class _Smooth:
 
     def __repr__(self):
         return "a function"
+
+
+@dataclass
+class _Seen:
+    """A point, and what is known there."""
+
+    x: np.ndarray
+    value: float
+    grad: np.ndarray | None = None
 
 
 class FunctionObjective:
@@ -53,7 +64,7 @@ class FunctionObjective:
 
     Notes
     -----
-    The last point is remembered, so that its value and its gradient cost one call each
+    The last two points are remembered, so that value and gradient there cost one call each
     whoever asks. A point that is not finite is not shown to the function: its value there is
     taken for infinite.
     """
@@ -70,25 +81,30 @@ class FunctionObjective:
         self.box = box
         self.s, self.y, self.loss = np.ones(1), np.zeros(1), _Smooth()
         self.nfev = self.njev = 0
-        self._at = self._value = self._grad = None
+        self._seen = []  # the last points, each with its value and gradient; the newest first
 
     # -- the function -----------------------------------------------------------------
 
     def value_at(self, x):
         """Return the function at ``x``; infinity where its arithmetic overflows."""
-        if self._at is None or not np.array_equal(x, self._at):
-            self._at, self._value, self._grad = x.copy(), None, None
-        if self._value is None:
-            self._value = self._called(x) if np.isfinite(x).all() else np.inf
-        return self._value
+        return self._look_up(x).value
 
     def gradient_at(self, x):
         """Return the gradient at ``x``, a new array; NaN where its arithmetic overflows."""
-        self.value_at(x)
-        if self._grad is None:
-            known = np.isfinite(x).all() and np.isfinite(self._value)
-            self._grad = self._slope(x) if known else np.full(len(x), np.nan)
-        return self._grad.copy()
+        seen = self._look_up(x)
+        if seen.grad is None:
+            known = np.isfinite(x).all() and np.isfinite(seen.value)
+            seen.grad = self._slope(seen) if known else np.full(len(x), np.nan)
+        return seen.grad.copy()
+
+    def _look_up(self, x):
+        for i, seen in enumerate(self._seen):
+            if np.array_equal(x, seen.x):
+                self._seen.insert(0, self._seen.pop(i))
+                return seen
+        value = self._called(x) if np.isfinite(x).all() else np.inf
+        self._seen = [_Seen(x.copy(), value), *self._seen[:1]]
+        return self._seen[0]
 
     def _called(self, x):
         self.nfev += 1
@@ -104,17 +120,20 @@ class FunctionObjective:
             )
         return float(found.reshape(-1)[0])
 
-    def _slope(self, x):
+    def _slope(self, seen):
+        x = seen.x
         self.njev += 1
         if self.jac is None:
             step = _STEP * np.maximum(1.0, np.abs(x))
             if self.box is not None:
                 step = np.where(x + step > self.box[1], -step, step)
-            value, at = self._value, self._at
-            known = np.array_equal
-            return approx_fprime(x, lambda z: value if known(z, at) else self._called(z), step)
+
+            def fun(z):
+                return seen.value if np.array_equal(z, x) else self._called(z)
+
+            return approx_fprime(x, fun, step)
         try:
-            found = np.asarray(self.jac(x.copy()), dtype=float)
+            found = np.array(self.jac(x.copy()), dtype=float)  # theirs may be written over
         except OverflowError:
             return np.full(len(x), np.nan)
         if found.size != len(x):
