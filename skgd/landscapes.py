@@ -180,7 +180,8 @@ class Beale(Landscape):
 
     .. math:: f(x, y) = \sum_{k=1}^{3} (c_k - x + x y^k)^2, \qquad c = (1.5, 2.25, 2.625)
 
-    Its saddle is at (0, 1).
+    Its saddle is at (0, 1). It has no maximum, and falls to about 0.452, without a minimum,
+    where x goes to minus infinity and y to 1: descents that begin at the left may end there.
 
     References
     ----------
