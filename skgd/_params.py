@@ -96,6 +96,22 @@ def _check_eta0(est, schedule):
     _real(est, "eta0", 0.0, math.inf, open_low=not unused, open_high=True)
 
 
+def _refuse_minimize(found):
+    """Raise where a solver was given what `scipy.optimize.minimize` alone takes from it."""
+    ways = {
+        "learning_rate": "eta0=... (a rate) or learning_rate=... (a schedule)",
+        "max_iter": "max_iter=...",
+    }
+    for name, way in ways.items():
+        value = getattr(found, name)
+        if value is not None:
+            raise ValueError(
+                f"solver={type(found).__name__}({name}={value!r}) is for scipy.optimize.minimize: "
+                f"an estimator has one place for {name}. Leave it out of the solver, and give "
+                f"{way} to the estimator."
+            )
+
+
 def read(est, kind, method):
     """Check all parameters of an estimator and resolve those that name objects.
 
@@ -144,6 +160,7 @@ def read(est, kind, method):
     )
     name = automatic_stream(loss, penalty, settings) if ours else est.solver
     found = resolve_solver(name)
+    _refuse_minimize(found)
     return Plan(
         loss=loss,
         penalty=penalty,

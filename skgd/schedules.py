@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ._component import resolve, unknown_name
+from ._component import Component, resolve, unknown_name
 from ._ranges import check_number
 from ._schedule import Schedule, UserSchedule
 
@@ -438,7 +438,10 @@ def resolve_schedule(spec):
             return None
         if spec not in SCHEDULES:
             raise unknown_name(spec, get_schedule_names(), "learning_rate")
-    elif not isinstance(spec, (Schedule, type)) and not callable(spec):
+    # A rule or solver can be called too, but gives no rates.
+    elif not isinstance(spec, (Schedule, type)) and (
+        isinstance(spec, Component) or not callable(spec)
+    ):
         raise TypeError(
             f"learning_rate must be a name, a schedule or a function of the step number; "
             f"got {spec!r}."

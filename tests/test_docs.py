@@ -50,7 +50,7 @@ def test_links_lead_somewhere(path):
 def test_every_public_name_is_in_the_reference():
     text = (PROJECT / "docs" / "api" / "reference.rst").read_text()
     own = {"skgd": [], "solvers": [], "losses": [], "penalties": [], "schedules": [], "rules": []}
-    own |= {"streaming": [], "inspection": [], "onnx": []}
+    own |= {"streaming": [], "inspection": [], "onnx": [], "landscapes": []}
     for module in own:
         found = import_module("skgd" if module == "skgd" else f"skgd.{module}")
         for name in found.__all__:

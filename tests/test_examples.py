@@ -1,5 +1,6 @@
 """The examples run from any folder, quickly, and print what they promise."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+import skgd
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture
 def run(tmp_path):
-    def run(name):
+    def run(name, env=None):
         done = subprocess.run(
             [sys.executable, "-W", "error::RuntimeWarning", EXAMPLES / name],
             cwd=tmp_path,
+            env=None if env is None else {**os.environ, **env},
             capture_output=True,
             text=True,
             timeout=120,
@@ -101,3 +105,72 @@ def test_the_gallery_runs(name, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+ON_FUNCTIONS = [
+    "rates_small_right_large.py",
+    "momentum_in_a_valley.py",
+    "saddle_and_noise.py",
+    "local_minima_restarts.py",
+    "grid_search_of_a_function.py",
+]
+
+
+@pytest.fixture
+def run_plain(run, tmp_path_factory):
+    """Runs an example where matplotlib cannot be imported."""
+    hiding = tmp_path_factory.mktemp("hiding")
+    (hiding / "matplotlib.py").write_text("raise ImportError")
+    package = Path(skgd.__file__).resolve().parents[1]
+    return lambda name: run(name, {"PYTHONPATH": f"{hiding}{os.pathsep}{package}"})
+
+
+@pytest.mark.parametrize("name", ON_FUNCTIONS)
+def test_pictures_are_drawn_where_matplotlib_is(run, name):
+    pytest.importorskip("matplotlib")
+    run(name, {"MPLBACKEND": "Agg"})
+
+
+@pytest.mark.parametrize("name", ON_FUNCTIONS)
+def test_examples_on_functions_begin_with_a_title(name):
+    lines = (EXAMPLES / name).read_text(encoding="utf-8").splitlines()
+    assert lines[0] == '"""'
+    assert lines[2] == "=" * len(lines[1])
+
+
+def test_rates_too_small_right_and_too_large_differ(run_plain):
+    text = run_plain("rates_small_right_large.py").splitlines()
+    last = {" ".join(re.findall("[a-z]+", line[:17])): float(line[24:38]) for line in text[1:5]}
+    assert last["right"] < 1e-5 < last["too small"] < last["too large"]
+
+
+def test_momentum_takes_fewer_steps_in_a_valley(run_plain):
+    text = run_plain("momentum_in_a_valley.py")
+    steps = {line[:17].strip(): int(line[17:23]) for line in text.splitlines()[1:]}
+    assert steps["heavy ball"] < steps["gradient descent"] / 4
+    assert steps["LBFGS()"] < steps["heavy ball"]
+
+
+def test_noise_leaves_the_saddle_the_sooner_the_larger_it_is(run_plain):
+    rows = [line.split() for line in run_plain("saddle_and_noise.py").splitlines()[-4:]]
+    assert rows[0][1] == "never"
+    left = [int(row[1]) for row in rows[1:]]
+    assert left == sorted(left, reverse=True)
+
+
+def test_restarts_find_all_minima_and_fail_where_they_are_many(run_plain):
+    text = run_plain("local_minima_restarts.py")
+    shares = [int(share) for share in re.findall(r"(\d+)% of the starts", text)]
+    assert len(shares) == 4
+    assert min(shares) > 10
+    best = [[float(v) for v in line.split()] for line in text.splitlines()[-3:]]
+    assert best[0][3] < 0.1
+    assert best[2][3] > 1.0
+
+
+def test_a_grid_costs_more_with_every_dimension(run_plain):
+    lines = run_plain("grid_search_of_a_function.py").splitlines()
+    grid = [int(c) for c in lines[-3].split()[-5:]]
+    descent = [int(c) for c in lines[-1].split()[-5:]]
+    assert grid == [11, 121, 1331, 14641, 161051]
+    assert descent[-1] < 500

@@ -201,10 +201,10 @@ def test_lines_stand_in_for_a_bar(X, y, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
-    assert isinstance(_progress.progress("a", 1, 9), _progress._Lines)
+    assert isinstance(_progress.progress("a", 1, 9), _progress.Lines)
     GDRegressor(solver="sgd", max_iter=2, tol=None, verbose=1).fit(X, y)
     assert screen.getvalue().count("pass") == 2
-    assert isinstance(_progress.progress("a", 2, 9), _progress._Lines)
+    assert isinstance(_progress.progress("a", 2, 9), _progress.Lines)
 
 
 # ---- tables ----

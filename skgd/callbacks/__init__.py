@@ -5,7 +5,7 @@ from ._base import Asked, Callback, Fit, FunctionCallback, UserEvent, as_callbac
 from ._bridge import SklearnBridge
 from ._checkpoint import Checkpoint, read_checkpoint
 from ._own import EarlyStopping, TimeLimit
-from ._progress import PrintProgress, StreamEvent, progress, stream_progress
+from ._progress import Lines, PrintProgress, StreamEvent, progress, stream_progress
 from ._rules import DivergenceGuard, History, NoImprovement, Optimality, Plateau, Validation
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Fit",
     "FunctionCallback",
     "History",
+    "Lines",
     "NoImprovement",
     "Optimality",
     "Plateau",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from .._ranges import check_number
 from ._base import Callback
 
-__all__ = ["PrintProgress", "StreamEvent", "progress", "stream_progress"]
+__all__ = ["Lines", "PrintProgress", "StreamEvent", "progress", "stream_progress"]
 
 _SELDOM = 0.5  # seconds between two lines about a stream
 
@@ -26,10 +26,20 @@ class PrintProgress(Callback):
         self.every = every
 
     def start(self, fit):
-        return _Lines(type(fit.estimator).__name__, self.every)
+        return Lines(type(fit.estimator).__name__, self.every)
 
 
-class _Lines:
+class Lines:
+    """Prints a line every few iterations.
+
+    Parameters
+    ----------
+    name : str
+        Stands at the beginning of each line.
+    every : int, default=1
+        Iterations from one line to the next.
+    """
+
     sees_all = True
 
     def __init__(self, name, every=1):
@@ -68,7 +78,7 @@ def progress(name, verbose, max_iter, done=0):
                 return bar(name, max_iter, done)
             except ImportError:
                 continue
-    return _Lines(name)
+    return Lines(name)
 
 
 class _TqdmBar:

@@ -21,6 +21,8 @@ __all__ = [
     "Validation",
 ]
 
+_ADVICE = "Lower eta0, scale the columns of X, or leave eta0='auto'."
+
 
 class DivergenceGuard:
     """Goes back to the best point with a smaller rate when F leaves all bounds.
@@ -34,6 +36,10 @@ class DivergenceGuard:
     blame : str or None
         The user's rate in words, for the warning; None where the rate is skgd's own, which
         is then lowered without a word.
+    place, advice : str
+        What the rate is too large for, and the way out, for the warning.
+    stacklevel : int
+        Of the warning: calls between here and the user's line.
 
     Attributes
     ----------
@@ -45,8 +51,11 @@ class DivergenceGuard:
 
     changing = "theta value bound restarts _scale _bad _factor _finite".split()
 
-    def __init__(self, theta, value, bound, blame):
+    def __init__(
+        self, theta, value, bound, blame, place="these data", advice=_ADVICE, stacklevel=8
+    ):
         self.theta, self.value = theta.copy(), value
+        self.place, self.advice, self.stacklevel = place, advice, stacklevel
         self.bound = bound
         self.blame = blame
         self.restarts = []
@@ -74,13 +83,12 @@ class DivergenceGuard:
         self._scale *= factor
         if len(self.restarts) == 1 and self.blame is not None:
             warnings.warn(
-                f"The rate is too large for these data: with {self.blame} (rate "
+                f"The rate is too large for {self.place}: with {self.blame} (rate "
                 f"{event.rate:.3g} in pass {event.iteration}) F rose to {event.value:.3g} "
                 f"from {self.value:.3g}. The run went back to its best point with rates "
-                f"{factor:g} times as large, and may do so again. Lower eta0, scale the "
-                "columns of X, or leave eta0='auto'.",
+                f"{factor:g} times as large, and may do so again. {self.advice}",
                 ConvergenceWarning,
-                stacklevel=8,
+                stacklevel=self.stacklevel,
             )
         return Rescale(factor, self.theta, self.value)
 

@@ -1,11 +1,13 @@
 """Where rows live: the smooth part of F as sums over rows."""
 
 from ._compressed import compressed
+from ._function import FunctionObjective
 from ._linear import LinearObjective
 from ._make import check_sparse, linear_predictor, make_objective, make_scaled
 from ._scaled import Moments, ScaledObjective
 
 __all__ = [
+    "FunctionObjective",
     "LinearObjective",
     "Moments",
     "ScaledObjective",

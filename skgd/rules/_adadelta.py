@@ -22,6 +22,11 @@ class AdaDelta(Rule):
         Part :math:`\rho` of both averages that is kept, in ``[0, 1)``.
     epsilon : float, default=1e-6
         Sets the size of the first moves, about ``sqrt(epsilon)``. Positive.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----
@@ -44,9 +49,11 @@ class AdaDelta(Rule):
     most_tail = 10.0
     _kernel = ("adadelta", ("decay", "epsilon"))
 
-    def __init__(self, decay=0.95, epsilon=1e-6):
+    def __init__(self, decay=0.95, epsilon=1e-6, learning_rate=None, max_iter=None):
         self.decay = decay
         self.epsilon = epsilon
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def check(self):
         check_number("decay", self.decay, low=0, high=1, closed="left")

@@ -16,6 +16,11 @@ class AdaGrad(Rule):
     ----------
     epsilon : float, default=1e-10
         Keeps the division finite where all gradients were zero. Positive.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----
@@ -35,8 +40,10 @@ class AdaGrad(Rule):
     auto_power = 0.25
     _kernel = ("adagrad", ("epsilon",))
 
-    def __init__(self, epsilon=1e-10):
+    def __init__(self, epsilon=1e-10, learning_rate=None, max_iter=None):
         self.epsilon = epsilon
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def check(self):
         check_number("epsilon", self.epsilon, low=0, closed="neither")

@@ -16,15 +16,22 @@ class AdamFamily(Rule):
         ``[0, 1)``.
     epsilon : float, default=1e-8
         Keeps the division finite where all gradients were zero. Positive.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
     """
 
     n_vectors = 2
     adaptive = True
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, learning_rate=None, max_iter=None):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def check(self):
         check_number("beta_1", self.beta_1, low=0, high=1, closed="left")
@@ -63,6 +70,11 @@ class Adam(AdamFamily):
         Part of the average of squared gradients that is kept, in ``[0, 1)``.
     epsilon : float, default=1e-8
         Keeps the division finite where all gradients were zero. Positive.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----

@@ -22,6 +22,11 @@ class AdamW(AdamFamily):
         Part of the average of squared gradients that is kept, in ``[0, 1)``.
     epsilon : float, default=1e-8
         Keeps the division finite where all gradients were zero. Positive.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----

@@ -24,6 +24,11 @@ class AMSGrad(AdamFamily):
     epsilon : float, default=1e-8
         Keeps the division finite where all gradients were zero. Positive; the paper
         has none.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----

@@ -3,11 +3,12 @@
 import math
 
 from .._component import Component
+from .._method import Method
 
 __all__ = ["Rule"]
 
 
-class Rule(Component):
+class Rule(Method, Component):
     r"""How a gradient becomes a move.
 
     A rule turns the gradient :math:`g_t` of step :math:`t = 1, 2, \dots` into a move

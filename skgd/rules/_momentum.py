@@ -20,6 +20,11 @@ class Momentum(Rule):
         Whether the gradient enters as :math:`(1 - \beta) g_t`. The move is then an
         average of gradients and as long as one, instead of :math:`1 / (1 - \beta)`
         times as long.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----
@@ -36,9 +41,11 @@ class Momentum(Rule):
     n_vectors = 1
     _kernel = ("momentum", ("momentum", "averaged"))
 
-    def __init__(self, momentum=0.9, averaged=False):
+    def __init__(self, momentum=0.9, averaged=False, learning_rate=None, max_iter=None):
         self.momentum = momentum
         self.averaged = averaged
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def check(self):
         check_number("momentum", self.momentum, low=0, high=1, closed="left")

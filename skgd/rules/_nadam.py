@@ -29,6 +29,11 @@ class NAdam(AdamFamily):
     momentum_decay : float, default=0.004
         :math:`\psi`, at least 0: how fast the momentum grows from half of ``beta_1``
         to all of it.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----
@@ -43,8 +48,16 @@ class NAdam(AdamFamily):
     name = "nadam"
     _kernel = ("nadam", ("beta_1", "beta_2", "epsilon", "momentum_decay"))
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, momentum_decay=0.004):
-        super().__init__(beta_1, beta_2, epsilon)
+    def __init__(
+        self,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        momentum_decay=0.004,
+        learning_rate=None,
+        max_iter=None,
+    ):
+        super().__init__(beta_1, beta_2, epsilon, learning_rate, max_iter)
         self.momentum_decay = momentum_decay
 
     def check(self):

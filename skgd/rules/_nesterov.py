@@ -16,6 +16,11 @@ class Nesterov(Rule):
     ----------
     momentum : float, default=0.9
         Part :math:`\beta` of the last move that is kept, in ``[0, 1)``.
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
 
     Notes
     -----
@@ -35,8 +40,10 @@ class Nesterov(Rule):
     n_vectors = 1
     _kernel = ("nesterov", ("momentum",))
 
-    def __init__(self, momentum=0.9):
+    def __init__(self, momentum=0.9, learning_rate=None, max_iter=None):
         self.momentum = momentum
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def check(self):
         check_number("momentum", self.momentum, low=0, high=1, closed="left")

@@ -10,6 +10,14 @@ class SGD(Rule):
 
     .. math:: \theta_t = \theta_{t-1} - \gamma_t g_t
 
+    Parameters
+    ----------
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`. Estimators take ``eta0`` and
+        ``learning_rate`` themselves, and refuse a rule that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
+
     Notes
     -----
     Holds no vectors.
@@ -22,6 +30,10 @@ class SGD(Rule):
 
     name = "sgd"
     _kernel = ("sgd", ())
+
+    def __init__(self, learning_rate=None, max_iter=None):
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def update(self, grad, vectors, scalars, t, xp):
         return grad, None

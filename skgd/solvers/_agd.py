@@ -43,6 +43,14 @@ class AGD(Solver):
     :math:`\gamma_t / \gamma_{t+1}` replaced by 1 and without restarts, and the model is that
     of :math:`x_t`.
 
+    Parameters
+    ----------
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`; None searches. Estimators take
+        ``eta0`` and ``learning_rate`` themselves, and refuse a solver that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
+
     Notes
     -----
     A step costs one pass over the rows: the value and the gradient at :math:`y_{t+1}`. It
@@ -66,6 +74,10 @@ class AGD(Solver):
     """
 
     needs = frozenset({"smooth_loss"})
+
+    def __init__(self, learning_rate=None, max_iter=None):
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def init(self, problem, theta, rng):
         """Return the state before the first step.

@@ -3,12 +3,13 @@
 from sklearn.base import clone
 
 from .._component import Component
+from .._method import Method
 from .._protocols import Settings
 
 __all__ = ["Solver"]
 
 
-class Solver(Component):
+class Solver(Method, Component):
     """A way of descending; everything that changes lives in `State`.
 
     A subclass gives ``init(problem, theta, rng)`` and ``step(problem, state)``. What the

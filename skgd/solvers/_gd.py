@@ -26,6 +26,14 @@ class GD(Solver):
     and are halved until F has decreased enough, so F never rises. With a rate or schedule
     given by the user the recurrence is followed as it stands.
 
+    Parameters
+    ----------
+    learning_rate : float, Schedule, callable or None, default=None
+        Rate, or schedule, in `scipy.optimize.minimize`; None searches. Estimators take
+        ``eta0`` and ``learning_rate`` themselves, and refuse a solver that was given one.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`, likewise; None is 1000.
+
     Notes
     -----
     A step costs one pass over the rows, one more for each halving, and holds four vectors
@@ -39,6 +47,10 @@ class GD(Solver):
     .. [2] B. Zhou, L. Gao, Y.-H. Dai (2006). "Gradient methods with adaptive step-sizes".
        Computational Optimization and Applications 35.
     """
+
+    def __init__(self, learning_rate=None, max_iter=None):
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
 
     def certifies(self, problem):
         """Whether the violation may stop the run: where the loss has no kink."""

@@ -80,6 +80,9 @@ class LBFGS(Solver):
     ----------
     memory : int, default=10
         Number of pairs that are kept, at least 1.
+    max_iter : int or None, default=None
+        Steps at most in `scipy.optimize.minimize`; None is 1000. Estimators
+        have their own, and refuse a solver that was given one.
 
     Notes
     -----
@@ -108,8 +111,9 @@ class LBFGS(Solver):
 
     needs = frozenset({"smooth_loss", "lazy"})
 
-    def __init__(self, memory=10):
+    def __init__(self, memory=10, max_iter=None):
         self.memory = memory
+        self.max_iter = max_iter
 
     def check(self):
         """Raise where ``memory`` is not a positive integer."""
