@@ -1,6 +1,6 @@
 """The defaults of scikit-learn's SGD estimators and of skgd on raw columns: the README's table.
 
-    python benchmarks/defaults.py
+    python -m benchmarks.defaults
 
 The data sets ship with scikit-learn. Printed is Markdown: the excess (F - F*) / (F0 - F*) on
 all rows, and the score of 5-fold cross-validation. Both sides minimise the same F with
@@ -9,12 +9,13 @@ all rows, and the score of 5-fold cross-validation. Both sides minimise the same
 
 import warnings
 
-from optimum import Objective
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import cross_val_score
 
 from skgd import GDClassifier, GDRegressor
+
+from .optimum import Objective
 
 SETS = {
     "diabetes (R2)": (lambda: load_diabetes(return_X_y=True, scaled=False), "regression"),

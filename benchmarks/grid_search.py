@@ -1,6 +1,6 @@
 """Wall time of a GridSearchCV of 48 fits, beside SGDClassifier and LogisticRegression.
 
-    python benchmarks/grid_search.py [--data PATH] [--set adult_raw] [--repeats 3]
+    python -m benchmarks.grid_search [--data PATH] [--set adult_raw] [--repeats 3]
 
 Twelve strengths of the penalty in four folds, the same for all, on standardised columns (the
 peers need them), with one worker and with two. Medians; the score is that of the best strength.
@@ -12,13 +12,14 @@ import time
 import warnings
 
 import numpy as np
-from sets import loader
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier
+
+from .sets import loader
 
 ALPHAS = np.logspace(-5, 0, 12)
 

@@ -1,6 +1,6 @@
 """A path of 20 strengths beside 20 fits of the same strengths, on the same rows.
 
-    python benchmarks/paths.py --data PATH
+    python -m benchmarks.paths --data PATH
 
 Times are medians of ``--repeats`` turns, a path and its fits in the same process, turn by turn.
 The gap is the largest ``optimality_`` of all points.
@@ -11,11 +11,12 @@ import time
 import warnings
 
 import numpy as np
-from sets import add_data_arguments, each_set
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDRegressor, regularization_path
+
+from .sets import add_data_arguments, each_set
 
 COUNTS = ("pg15_claims", "pg15_claims_csr", "randhie_visits")
 

@@ -1,134 +1,192 @@
-"""The figure of the README: F less its optimum against seconds, beside other libraries.
+"""Objective against seconds, of every solver on one problem and one data set.
 
-    python benchmarks/race.py --data PATH [--set adult_raw] [--out docs/figures/race.png]
-
-Logistic regression with alpha = 1e-4 on columns as they come. Of skgd the line is what one default
-fit went through. A peer is run anew with ever more iterations, each run a point: its time, and F at
-the coefficients that it returns, computed here for all alike. The best of three times is taken.
+Each solver climbs a ladder of tolerances, loosest first, until its seconds are spent. A rung is
+the least time of several runs in turns. F is computed from ``coef_`` and ``intercept_``, for every
+side alike; the least F that anyone reached, or that skgd reaches at tol=1e-12, is F*.
 """
 
-import argparse
+import csv
+import importlib.metadata
+import os
+import platform
 import time
-import warnings
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib import pyplot as plt
-from sets import loader
-from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.preprocessing import StandardScaler
 
-from skgd import GDClassifier
+from .peers import PEERS, missing
+from .peers._base import Peer
 
-ALPHA = 1e-4
-STYLES = (
-    ("#000000", "-"),
-    ("#0072B2", "--"),
-    ("#D55E00", "-."),
-    ("#009E73", ":"),
-    ("#CC79A7", (0, (5, 1))),
-    ("#E69F00", (0, (3, 1, 1, 1))),
-)
+__all__ = ["EPS", "Rung", "fastest", "race", "times_to", "write"]
+
+LADDER = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10]
+EPS = [1e-2, 1e-4, 1e-6]
+_MOST = 20_000  # steps of any run
+FIELDS = (
+    "problem data form rows columns alpha library version solver tol max_iter seconds value excess "
+    "repeats cores machine"
+).split()
 
 
-def peers(n_rows):
-    """Return by name a function from a number of iterations to an estimator."""
-    C = 1.0 / (ALPHA * n_rows)
+class Rung(NamedTuple):
+    """One run of a solver."""
 
-    def logistic(solver):
-        return lambda k: LogisticRegression(C=C, solver=solver, tol=1e-12, max_iter=k)
-
-    return {
-        "scikit-learn lbfgs": logistic("lbfgs"),
-        "scikit-learn newton-cholesky": logistic("newton-cholesky"),
-        "scikit-learn newton-cg": logistic("newton-cg"),
-        "scikit-learn saga": logistic("saga"),
-        "SGDClassifier": lambda k: SGDClassifier(
-            loss="log_loss", alpha=ALPHA, max_iter=k, tol=None, random_state=0
-        ),
-    }
+    library: str
+    solver: str
+    tol: float
+    max_iter: int
+    seconds: float
+    value: float
 
 
-def objective(X, sign, coef, intercept):
-    """Return F of a model."""
-    eta = X @ np.ravel(coef) + np.ravel(intercept)[0]
-    loss = np.logaddexp(0.0, -sign * eta).mean()
-    return loss + 0.5 * ALPHA * float(np.sum(np.square(coef)))
+def race(problem, X, y, alpha, *, solvers, libraries, limit, repeats, say=print):
+    """Return the rungs of all solvers, and F*.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is minimised.
+    X, y : array
+        Rows and targets.
+    alpha : float
+        Strength of the penalty.
+    solvers : list of str
+        Of skgd.
+    libraries : list of str
+        Keys of ``PEERS``; those that cannot be imported are left out with a line.
+    limit : float
+        Seconds of a ladder.
+    repeats : int
+        Runs of a rung, in turns; the least time counts.
+    say : callable, default=print
+        Told what is left out.
+
+    Returns
+    -------
+    list of Rung, float
+    """
+    coded = problem.code(y)
+    labels = np.ravel(coded) if problem.task in ("regression", "counts") else y
+    value = lambda model: problem.value(X, coded, alpha, model.coef_, model.intercept_)  # noqa: E731
+    tried = [
+        ("skgd", Peer(name, lambda tol, k, name=name: problem.ours(name, alpha, tol, k)))
+        for name in solvers
+    ]
+    for library in libraries:
+        reason = missing(library)
+        if reason:
+            say(reason)
+            continue
+        tried += [(library, peer) for peer in PEERS[library].solvers(problem, X, y, alpha)]
+    rungs = []
+    for library, peer in tried:
+        try:
+            rungs += _climb(library, peer, X, labels, value, limit)
+        except (ValueError, RuntimeError, MemoryError, np.linalg.LinAlgError) as error:
+            say(f"{library} {peer.name}: {type(error).__name__}: {str(error)[:100]}")
+    best = problem.ours("auto", alpha, 1e-12, _MOST).fit(X, labels)
+    least = min([value(best), *(rung.value for rung in rungs if np.isfinite(rung.value))])
+    # Again, in turns, so that a slow moment of the machine hits all; dear runs stay as they are.
+    makers = {(library, peer.name): peer for library, peer in tried}
+    for _ in range(repeats - 1):
+        for n, rung in enumerate(rungs):
+            if rung.seconds < limit / 6:
+                model = makers[rung.library, rung.solver].make(rung.tol, rung.max_iter)
+                seconds = _timed(model, X, labels)
+                rungs[n] = rung._replace(seconds=min(rung.seconds, seconds))
+    return rungs, least
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--set", default="adult_raw")
-    parser.add_argument("--out", default="docs/figures/race.png")
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds of a run at most")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    X, y = loader(options.data).load(options.set)[:2]
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.8), layout="constrained", sharey=True)
-    kinds = {"columns as they come": X, "standardised columns": StandardScaler().fit_transform(X)}
-    for ax, (title, rows) in zip(axes, kinds.items(), strict=True):
-        print(title)
-        draw(ax, title, curves(rows, y, options.limit))
-    axes[0].set_ylabel("part of the way to the optimum left")
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
-    fig.savefig(options.out, dpi=110)
+def _timed(model, X, y):
+    begin = time.perf_counter()
+    model.fit(X, y)
+    return time.perf_counter() - begin
 
 
-def curves(X, y, limit):
-    """Return seconds and the part of the way left, by name."""
-    sign = np.where(y == y.max(), 1.0, -1.0)
-    best = GDClassifier(alpha=ALPHA, tol=1e-13).fit(X, y)
-    least = objective(X, sign, best.coef_, best.intercept_)
-    share = np.mean(sign > 0)
-    start = -(share * np.log(share) + (1 - share) * np.log(1 - share))
-    runs = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        est = GDClassifier(alpha=ALPHA, tol=1e-9).fit(X, y)
-        whole = time.perf_counter() - begin
-        # The checks of the rows come before the first step.
-        seconds = est.history_["seconds"]
-        runs.append((whole - seconds[-1] + seconds, est.loss_curve_))
-    found = {"skgd, default": min(runs, key=lambda run: run[0][-1])}
-    for name, make in peers(len(y)).items():
-        points = []
-        for k in (1, 2, 3, 5, 8, 12, 20, 35, 60, 100, 200, 400, 1000, 3000):
-            took, model = np.inf, None
-            for _ in range(3):
-                begin = time.perf_counter()
-                model = make(k).fit(X, y)
-                took = min(took, time.perf_counter() - begin)
-            points.append((took, objective(X, sign, model.coef_, model.intercept_)))
-            if took > limit:
-                break
-        found[name] = tuple(np.array(points).T)
-    # Far beyond the null model a line says no more.
-    return {
-        name: (seconds, np.clip((values - least) / (start - least), 1e-10, 1e3))
-        for name, (seconds, values) in found.items()
-    }
+def _run(library, peer, tol, max_iter, X, y, value):
+    model = peer.make(tol, max_iter)
+    seconds = _timed(model, X, y)
+    steps = getattr(model, "n_iter_", None)
+    # Some keep no count; what they are told to do at most says little.
+    steps = 1 if steps is None else int(np.max(steps))
+    return Rung(library, peer.name, tol, max_iter, seconds, value(model)), steps
 
 
-def draw(ax, title, found):
-    """Draw one race, and print how each ended."""
-    for (name, (seconds, gap)), (colour, dash) in zip(found.items(), STYLES, strict=True):
-        ax.loglog(seconds, gap, color=colour, linestyle=dash, marker="o", markersize=3, label=name)
-        print(f"  {name:30s} {seconds[-1]:8.2f} s, part of the way left {gap[-1]:.1e}")
-    ax.axhline(1.0, color="0.6", linewidth=0.8)
-    ax.annotate(
-        "no better than no columns",
-        (0.99, 1.0),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize="small",
-        color="0.35",
-    )
-    ax.set(xlabel="seconds", ylim=(3e-11, 3e3))
-    ax.set_title(title, fontsize="medium")
+def _climb(library, peer, X, y, value, limit):
+    """Return the rungs of a solver; stop when the seconds are spent."""
+    peer.make(LADDER[0], 3).fit(X[:2_000], y[:2_000])  # what happens once in a process
+    if not peer.iterative:
+        return [_run(library, peer, 0.0, 1, X, y, value)[0]]
+    first, steps = _run(library, peer, LADDER[0], 5, X, y, value)
+    rungs, spent, a_step = [first], first.seconds, first.seconds / max(steps, 1)
+    for tol in LADDER:
+        cap = int(min(_MOST, (limit - spent) / a_step))
+        if cap < 1:
+            break
+        rung, steps = _run(library, peer, tol, cap, X, y, value)
+        rungs.append(rung)
+        spent += rung.seconds
+        # The dearest step seen, lest early and cheap ones promise too much.
+        a_step = max(a_step if steps < 20 else 0.0, rung.seconds / max(steps, 1))
+        if steps >= cap:
+            break
+    return rungs
 
 
-if __name__ == "__main__":
-    main()
+# -- what comes of it -------------------------------------------------------------------
+
+
+def times_to(rungs, least):
+    """Return ``{eps: {(library, solver): seconds}}``: the fastest rung within eps of F*."""
+    found = {eps: {} for eps in EPS}
+    for eps, times in found.items():
+        for rung in rungs:
+            if rung.value - least <= eps * abs(least):
+                key = rung.library, rung.solver
+                times[key] = min(times.get(key, np.inf), rung.seconds)
+    return found
+
+
+def fastest(times, ours):
+    """Return the key and the seconds of the fastest of skgd, or of its peers, or None."""
+    some = {key: t for key, t in times.items() if (key[0] == "skgd") == ours}
+    return min(some.items(), key=lambda item: item[1]) if some else None
+
+
+def write(path, problem, data, form, X, alpha, rungs, least, repeats):
+    """Append rungs to a CSV file, a row each; a new file gets a header."""
+    new = not os.path.exists(path)
+    machine = platform.processor() or platform.machine()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        if new:
+            rows.writerow(FIELDS)
+        for rung in rungs:
+            excess = (rung.value - least) / abs(least) if least else np.nan
+            rows.writerow(
+                [
+                    problem.name,
+                    data,
+                    form,
+                    *X.shape,
+                    alpha,
+                    rung.library,
+                    _version(rung.library),
+                    rung.solver,
+                    rung.tol,
+                    rung.max_iter,
+                    f"{rung.seconds:.6g}",
+                    f"{rung.value:.12g}",
+                    f"{excess:.3e}",
+                    repeats,
+                    os.cpu_count(),
+                    machine,
+                ]
+            )
+
+
+def _version(library):
+    try:
+        return importlib.metadata.version(library.removesuffix(" SGD"))
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,7 +1,7 @@
 """How far every solver gets with its defaults in a few passes, on real data, raw and scaled.
 
-    python benchmarks/rates.py --data PATH
-    python benchmarks/rates.py --data PATH --sets htru2 diamonds --solvers adam sgd
+    python -m benchmarks.rates --data PATH
+    python -m benchmarks.rates --data PATH --sets htru2 diamonds --solvers adam sgd
 
 ``PATH`` holds ``load.py`` with ``names()`` and ``load(name) -> (X, y, info)``, where
 ``info["task"]`` is ``"binary"``, ``"multiclass"`` or ``"regression"``. Printed is the excess
@@ -19,12 +19,13 @@ import time
 import warnings
 
 import numpy as np
-from optimum import Objective
-from sets import Optima, add_data_arguments, each_set
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 
 from skgd import GDClassifier, GDRegressor
 from skgd.solvers import get_solver_names
+
+from .optimum import Objective
+from .sets import Optima, add_data_arguments, each_set
 
 
 def models(task, solvers, passes, alpha):

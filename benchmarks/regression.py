@@ -1,7 +1,7 @@
 """Whether skgd has become slower beside scikit-learn than it was when this was last looked at.
 
-    python benchmarks/regression.py            # compare; fails where something is slower
-    python benchmarks/regression.py --record   # write the ratios of today
+    python -m benchmarks.regression            # compare; fails where something is slower
+    python -m benchmarks.regression --record   # write the ratios of today
 
 Each piece of work is timed in turn with what scikit-learn does for the same, and the ratio of the
 least times is compared with the one in ``regression.json``: ratios of one run, since seconds
@@ -103,10 +103,10 @@ def is_slower(ours, theirs, recorded):
     return ours > SHARE * expected and ours > expected + SECONDS
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--record", action="store_true", help="write the ratios of today")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # three passes are meant, and a peer that does not converge
 
     known = {} if args.record else json.loads(RECORD.read_text(encoding="utf-8"))

@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 import scipy.sparse as sp
-from optimum import Optimum
 from sklearn.preprocessing import StandardScaler
+
+from .optimum import Optimum
 
 
 class Optima:

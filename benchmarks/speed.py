@@ -1,8 +1,8 @@
 """Speed and memory of skgd beside its peers, on made-up rows, in one process.
 
-    python benchmarks/speed.py                     # everything, the full sizes
-    python benchmarks/speed.py --only sgd adam     # some tables
-    python benchmarks/speed.py --scale 0.1         # a tenth of the rows
+    python -m benchmarks.speed                     # everything, the full sizes
+    python -m benchmarks.speed --only sgd adam     # some tables
+    python -m benchmarks.speed --scale 0.1         # a tenth of the rows
 
 A pass is (a fit with 5 passes - a fit with 1) / 4, so that what a fit does once does not
 count. Times are medians of ``--repeats`` runs; both sides take turns, so that a slow moment

@@ -1,6 +1,6 @@
 """Rows a second from CSV and Parquet files, end to end, and the memory that a stream takes.
 
-    python benchmarks/stream_files.py [--rows 1000000] [--columns 20] [--repeats 3]
+    python -m benchmarks.stream_files [--rows 1000000] [--columns 20] [--repeats 3]
 
 Beside skgd: chunks of pandas into scikit-learn's SGDClassifier. Both read the same files in
 turn; medians. The last line of each is how far a fresh process grew while it learnt from the

@@ -5,7 +5,7 @@ of the probabilities, or the root of the mean squared error; the first chunk is 
 by probability one half, or by zero. Every model has its defaults. Peers that are not
 installed are left out with a note::
 
-    python benchmarks/streams.py --data FOLDER --solvers auto sgd adam --batches 1 32 256
+    python -m benchmarks.streams --data FOLDER --solvers auto sgd adam --batches 1 32 256
 
 ``FOLDER`` holds ``load.py``, which gives rows, target and ``info["order"]`` of each set;
 those with order ``"time"`` are taken. ``--peers-only`` runs where skgd is not installed.
@@ -20,9 +20,10 @@ from itertools import count
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit
-from sets import loader
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.preprocessing import StandardScaler
+
+from .sets import loader
 
 _TINY = np.finfo(float).eps
 _WIDE = 1000  # columns from which a sparse set is given to River without its scaler

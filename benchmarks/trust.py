@@ -1,8 +1,8 @@
 """Do the untouched defaults reach the optimum, and do they say so when they do not?
 
-    python benchmarks/trust.py --data PATH --cache optima.json
-    python benchmarks/trust.py --data PATH --sets htru2 diamonds --loss squared_hinge huber
-    python benchmarks/trust.py --data PATH --loss poisson --penalty l1 elasticnet
+    python -m benchmarks.trust --data PATH --cache optima.json
+    python -m benchmarks.trust --data PATH --sets htru2 diamonds --loss squared_hinge huber
+    python -m benchmarks.trust --data PATH --loss poisson --penalty l1 elasticnet
 
 ``PATH`` holds ``load.py`` with ``names()`` and ``load(name) -> (X, y, info)``, where
 ``info["task"]`` is ``"binary"``, ``"multiclass"`` or ``"regression"``. Every set is fitted as it
@@ -22,8 +22,6 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from optimum import L1_RATIOS, Objective
-from sets import Optima, add_data_arguments, each_set
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -35,6 +33,9 @@ from sklearn.linear_model import (
 )
 
 from skgd import GDClassifier, GDRegressor
+
+from .optimum import L1_RATIOS, Objective
+from .sets import Optima, add_data_arguments, each_set
 
 CLASSIFIER_LOSSES = ["log_loss", "squared_hinge"]
 REGRESSOR_LOSSES = ["squared_error", "huber", "poisson"]
