@@ -1,5 +1,7 @@
 """`GDRegressor` and `GDClassifier`: parameters, checks of input, predictions."""
 
+import functools
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
@@ -22,7 +24,7 @@ from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
 from .callbacks import as_callback
 from .losses import resolve_loss
-from .objectives import check_sparse, linear_predictor
+from .objectives import are_plain, check_sparse, linear_predictor
 from .solvers import Rule, Solver, get_solver_names, resolve_solver
 
 __all__ = ["GDClassifier", "GDRegressor"]
@@ -58,6 +60,12 @@ def _gives_probabilities(est):
 
 class _GDBase(CallbackSupportMixin, BaseEstimator):
     """What the two estimators share: one route through fit and partial_fit."""
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        # Asked for at every call of partial_fit; reading a signature takes 100 microseconds.
+        return super()._get_param_names()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -132,6 +140,10 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
         vars(self).clear()
         vars(self).update(before)
         return self
+
+    def _is_plain(self, X, y):
+        """Whether `validate_data` would change nothing; it takes long to find out."""
+        return not hasattr(self, "feature_names_in_") and are_plain(X, y, self.n_features_in_)
 
     def _validation_rows(self, X, y, weights):
         if X is None and y is None:
@@ -258,7 +270,9 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
         return regression_targets(y, loss)
 
     def _check_rows(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, multi_output=True, y_numeric=True, **_ROWS)
+        if reset or not self._is_plain(X, y):
+            options = {"multi_output": True, "y_numeric": True, **_ROWS}
+            X, y = validate_data(self, X, y, reset=reset, **options)
         check_sparse(X)
         if y.ndim == 2 and y.shape[1] == 0:
             raise ValueError("y has no targets: it must have at least one column.")
@@ -391,7 +405,8 @@ class GDClassifier(ClassifierMixin, _GDBase):
         return class_targets(y, loss, known)
 
     def _check_rows(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, **_ROWS)
+        if reset or not self._is_plain(X, y):
+            X, y = validate_data(self, X, y, reset=reset, **_ROWS)
         check_sparse(X)
         return X, y
 

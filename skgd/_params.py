@@ -1,8 +1,10 @@
 """Checks of the estimators' parameters, and the objects that they name."""
 
+import functools
 import math
 import numbers
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from .schedules import Adaptive, Optimal, resolve_schedule
 from .solvers import as_solver, automatic, automatic_stream, resolve_solver
 
 __all__ = ["Plan", "decided", "read"]
+
+_PLAIN = frozenset([str, int, float, bool])  # types whose values never change
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,29 @@ def read(est, kind, method):
     ValueError, TypeError
         Naming the parameter, its value, and what it may be.
     """
+    if method == "partial_fit":
+        key = _key(est)
+        if key is not None:
+            plan = _read_once(kind, key)
+            return replace(plan, n_threads=thread_count(getattr(est, "n_jobs", None)))
+    return _read(est, kind, method)
+
+
+def _key(est):
+    """Return the parameters as a key, or None where one is an object that may change."""
+    values = tuple((name, getattr(est, name)) for name in est._get_param_names())
+    plain = all(value is None or type(value) in _PLAIN for _, value in values)
+    # 1 and True and 1.0 are equal, and not the same parameter.
+    return tuple((name, type(value), value) for name, value in values) if plain else None
+
+
+@functools.lru_cache(maxsize=64)
+def _read_once(kind, key):
+    """Read parameters that have been read before only once: streams ask at every call."""
+    return _read(SimpleNamespace(**{name: value for name, _, value in key}), kind, "partial_fit")
+
+
+def _read(est, kind, method):
     _check_plain(est)
     loss = resolve_loss(est.loss, kind, est.epsilon)
     penalty = resolve_penalty(est.penalty, est.l1_ratio)

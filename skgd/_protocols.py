@@ -1,6 +1,7 @@
 """The records that objectives, solvers and callbacks exchange."""
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ __all__ = [
     "State",
     "Stop",
 ]
+
+
+_ATOMS = frozenset([int, float, bool, str, type(None), np.float64, np.int64])
 
 
 class Rows(NamedTuple):
@@ -79,6 +83,37 @@ class State:
     more: bool = False  # another step follows unless a callback stops the run
     ahead: Any = None  # State after the next step, where a solver is that far already
     memory: dict = field(default_factory=dict)
+
+    def copy(self):
+        """Return a state that shares nothing with this one; arrays stay shared within it."""
+        known = {}
+        found = replace(self, ahead=None)
+        for name, value in vars(self).items():
+            setattr(found, name, _copied(value, known))
+        return found
+
+
+def _copied(value, known):
+    """Do what `copy.deepcopy` does, without its detours, for what states hold most."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    key = id(value)
+    if key not in known:
+        if kind is np.ndarray and value.base is None:
+            known[key] = value.copy()
+        elif kind is tuple or kind is list:
+            known[key] = kind(_copied(one, known) for one in value)
+        elif kind is dict:
+            known[key] = {name: _copied(one, known) for name, one in value.items()}
+        elif kind is State:
+            known[key] = value.copy()
+        elif kind is np.random.Generator and value.bit_generator.state["bit_generator"] == "PCG64":
+            known[key] = np.random.default_rng(0)
+            known[key].bit_generator.state = value.bit_generator.state
+        else:
+            known[key] = copy.deepcopy(value, known.setdefault(-1, {}))
+    return known[key]
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,10 @@ class Saved:
 
     def suits(self, plan, est, objective):
         """Whether this run can go on: same rule, same kind of variables, same model."""
-        same = type(self.rule) is type(plan.found)
-        same = same and repr(self.rule.get_params()) == repr(plan.found.get_params())
+        same = self.rule is plan.found or (
+            type(self.rule) is type(plan.found)
+            and repr(self.rule.get_params()) == repr(plan.found.get_params())
+        )
         return (
             same
             and (self.inv_scale is None) == (objective.inv_scale is None)
@@ -83,7 +85,7 @@ class Saved:
 
     def resumed(self, objective):
         """Return a copy of the state in the variables of ``objective``."""
-        state = copy.deepcopy(self.state)
+        state = self.state.copy()
         same = _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
         if not same:
             # The function stays the same; only its coordinates move.
@@ -155,7 +157,7 @@ def partial_fit(est, plan, data):
     seconds = time.perf_counter() - begin
 
     vars(est).update(coefficients(objective, state.point, objective.dtype, est))
-    est.n_iter_, est.t_, est.solver_ = 1, state.t + 1, plan.found
+    est.n_iter_, est.t_, est.solver_ = 1, state.t + 1, copy.copy(plan.found)
     # On the rows of this call: those of earlier ones are gone.
     est.loss_curve_ = np.array([state.value])
     est.history_ = {
@@ -186,7 +188,7 @@ def _guarded_step(est, plan, problem, state):
     """
     objective = problem.objective
     zero = problem.value(objective.from_user(objective.zeros()))
-    before, first_scale = copy.deepcopy(state), state.rate_scale
+    before, first_scale = state.copy(), state.rate_scale
     tried = plan.solver.step(problem, state)
     if _finite(tried) and tried.value <= divergence_bound(plan, objective, zero):
         tried.memory["lowered"] = False
@@ -197,7 +199,7 @@ def _guarded_step(est, plan, problem, state):
         if _finite(tried) and tried.value <= bound:
             break
         before.rate_scale *= 0.1
-        tried = plan.solver.step(problem, copy.deepcopy(before))
+        tried = plan.solver.step(problem, before.copy())
     else:
         # Whatever the rate: these rows are passed over, and the rate is not to blame.
         before.rate_scale = first_scale

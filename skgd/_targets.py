@@ -123,14 +123,14 @@ def class_targets(y, loss, classes=None):
         classes = _labels(y)
         codes = y == classes[1] if len(classes) == 2 else np.searchsorted(classes, y)
     else:
-        unseen = np.setdiff1d(y, classes)
-        if len(unseen):
+        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        if not np.array_equal(classes[codes], y):
+            unseen = np.setdiff1d(y, classes)
             raise ValueError(
                 f"y contains labels that are not among the classes: {unseen.tolist()[:5]}. "
                 f"Known classes: {classes.tolist()[:20]}; name all of them in the first call "
                 "of partial_fit (classes=...)."
             )
-        codes = np.searchsorted(classes, y)
     if len(classes) < 2:
         raise ValueError(
             f"A classifier needs at least two classes; y holds one class only: {classes.tolist()}."

@@ -37,6 +37,14 @@ cdef extern from "_steps.h" nogil:
     int steps_run(const rows_t*, const loss_t*, steps_t*)
 
 
+cdef bint any_positive(const double[::1] a) noexcept:
+    cdef idx_t j
+    for j in range(a.shape[0]):
+        if a[j] > 0.0:
+            return True
+    return False
+
+
 def sgd_block(
     rows,
     const Py_ssize_t[::1] order,
@@ -178,7 +186,7 @@ def sgd_block(
             check_length("shift", shift.shape[0], d)
             view.check_centring(fit_intercept)
             args.shift = &shift[0] if d else NULL
-    pulls = l1 > 0 if metric is None else bool(d) and max(l1m) > 0
+    pulls = l1 > 0 if metric is None else any_positive(l1m)
     if pulls and received is None:
         raise ValueError("An l1 part needs received, zeros at the start of a run.")
     if received is not None:

@@ -3,7 +3,7 @@
 from ._compressed import compressed
 from ._function import FunctionObjective
 from ._linear import LinearObjective
-from ._make import check_sparse, linear_predictor, make_objective, make_scaled
+from ._make import are_plain, check_sparse, linear_predictor, make_objective, make_scaled
 from ._scaled import Moments, ScaledObjective
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "LinearObjective",
     "Moments",
     "ScaledObjective",
+    "are_plain",
     "check_sparse",
     "compressed",
     "linear_predictor",

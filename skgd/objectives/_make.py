@@ -6,7 +6,47 @@ import scipy.sparse as sp
 from ._linear import LinearObjective
 from ._scaled import ScaledObjective, scaling
 
-__all__ = ["check_sparse", "linear_predictor", "make_objective", "make_scaled"]
+__all__ = ["are_plain", "check_sparse", "linear_predictor", "make_objective", "make_scaled"]
+
+_FLOATS = np.dtype(np.float64), np.dtype(np.float32)
+
+
+def are_plain(X, y, n_features):
+    """Whether rows and targets are such that no check of theirs can fail or change them.
+
+    Parameters
+    ----------
+    X : object
+        Rows as the user gave them.
+    y : object
+        One target or label a row.
+    n_features : int
+        Columns that X must have.
+
+    Returns
+    -------
+    bool
+        False where it is not certain.
+    """
+    if sp.issparse(X):
+        if type(X) not in (sp.csr_array, sp.csr_matrix) or type(X.data) is not np.ndarray:
+            return False
+        if X.indices.dtype != X.indptr.dtype or X.indices.dtype.kind != "i":
+            return False
+        data = X.data
+    elif type(X) is np.ndarray and X.ndim == 2 and X.flags.c_contiguous:
+        data = X
+    else:
+        return False
+    if data.dtype not in _FLOATS or X.shape[1] != n_features:
+        return False
+    if type(y) is not np.ndarray or y.ndim != 1 or len(y) != X.shape[0] or not len(y):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum that is finite has no entry that is not; one that overflows is looked at again.
+        if y.dtype.kind not in "biuU" and not (y.dtype in _FLOATS and np.isfinite(y.sum())):
+            return False
+        return bool(np.isfinite(data.sum(dtype=np.float64)))
 
 
 def check_sparse(X):

@@ -1,7 +1,5 @@
 """What every solver is: hyper-parameters, ``init`` and ``step``."""
 
-from sklearn.base import clone
-
 from .._component import Component
 from .._method import Method
 from .._protocols import Settings
@@ -24,9 +22,9 @@ class Solver(Method, Component):
 
     def with_settings(self, settings):
         """Return a copy that follows ``settings``."""
-        copy = clone(self)
-        copy.settings = settings
-        return copy
+        found = type(self)(**self.get_params(deep=False))
+        found.settings = settings
+        return found
 
     def certifies(self, problem):
         """Whether ``violation`` is computed at each step and may stop the run."""

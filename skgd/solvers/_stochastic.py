@@ -5,7 +5,6 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from sklearn.base import clone
 
 from .. import _kernels
 from .._kernels import _reference
@@ -480,6 +479,6 @@ class Stochastic(Solver):
 
     def with_settings(self, settings):
         """Return a copy that follows ``settings``."""
-        copy = Stochastic(clone(self.rule))
-        copy.settings = settings
-        return copy
+        found = Stochastic(self.rule)
+        found.settings = settings
+        return found
