@@ -1,5 +1,6 @@
 """`GDRegressor` and `GDClassifier`: parameters, checks of input, predictions."""
 
+import copy
 import functools
 
 import numpy as np
@@ -112,11 +113,12 @@ class _GDBase(CallbackSupportMixin, BaseEstimator):
             plan = read(self, self._kind, "fit")
             if self.scoring is not None and self.scoring != "loss":
                 self._scorer()
-            record = vars(self).pop("_resume", None) if self.warm_start else None
-            if record is None:
+            record = vars(self).pop("_resume", None)
+            if record is None or not self.warm_start:
                 start = self._start(coef_init, intercept_init)
             elif coef_init is None and intercept_init is None:
-                start = {"record": record}
+                # A run that fails must leave what it began from.
+                start = {"record": copy.deepcopy(record)}
             else:
                 raise ValueError(
                     "coef_init and intercept_init were given to an estimator that goes on from a "

@@ -170,13 +170,15 @@ class Origin:
         return fingerprint(self.data)
 
 
-def snapshot(est, origin, watches, event):
+def snapshot(est, solver, origin, watches, event):
     """Return the record of a run after an iteration.
 
     Parameters
     ----------
     est : GDRegressor or GDClassifier
         Being fitted.
+    solver : Solver or Rule
+        That runs.
     origin : Origin
         Of this fit.
     watches : list
@@ -199,7 +201,20 @@ def snapshot(est, origin, watches, event):
         for key, value in vars(est).items()
         if key in ("n_features_in_", "feature_names_in_", "classes_", "_flat_target")
     }
-    fitted.update(coef_=event.coef, intercept_=event.intercept)
+    history = next(one for one in watches if hasattr(one, "arrays")).arrays()
+    fitted.update(
+        coef_=event.coef,
+        intercept_=event.intercept,
+        n_iter_=event.iteration,
+        t_=event.t + 1,
+        loss_curve_=history["value"].copy(),
+        history_=history,
+        solver_=solver,
+        converged_=False,
+        stop_reason_="interrupted",
+        optimality_=np.nan,
+        optimality_kind_="violation",
+    )
     return Record(
         version=__version__,
         estimator=own,

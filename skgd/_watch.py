@@ -42,7 +42,7 @@ class Watch:
         metadata,
         origin,
     ):
-        self.est, self.problem, self.origin = est, problem, origin
+        self.est, self.plan, self.problem, self.origin = est, plan, problem, origin
         self.zero_value, self.reference, self.certificate = zero_value, reference, certificate
         self.done, self.seconds = 0, 0.0
         blame = None
@@ -79,7 +79,7 @@ class Watch:
         return coefficients(objective, theta, objective.dtype, self.est)
 
     def _snapshot(self, event):
-        return snapshot(self.est, self.origin, self._resumable(), event)
+        return snapshot(self.est, self.plan.found, self.origin, self._resumable(), event)
 
     def _resumable(self):
         found = [self.guard, self.history, self.validation, *self.rules, self.certificate]

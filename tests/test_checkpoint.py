@@ -118,6 +118,33 @@ def test_without_warm_start_the_fit_begins_anew(X, labels, path):
     again = load_checkpoint(path).set_params(warm_start=False, max_iter=4).fit(X, labels)
     assert again.n_iter_ == 4
     assert_array_equal(again.coef_, whole.coef_)
+    assert again.set_params(warm_start=True, max_iter=1).fit(X, labels).n_iter_ == 1
+
+
+def test_until_it_goes_on_it_is_a_model_that_was_interrupted(X, labels, path):
+    whole = cut(
+        GDClassifier(solver="saga", max_iter=9, tol=None, random_state=0), path, 4, X, labels
+    )
+    found = load_checkpoint(path)
+    assert_array_equal(found.coef_, whole.coef_)
+    assert (found.n_iter_, found.stop_reason_) == (4, "interrupted")
+    assert "interrupted after 4 iterations" in skgd.summary(found)
+    assert_array_equal(found.history_["value"], whole.history_["value"])
+
+
+def test_a_run_that_fails_can_be_tried_again(X, labels, path):
+    make = lambda: GDClassifier(solver="adam", max_iter=9, tol=None, random_state=0)  # noqa: E731
+    whole = make().fit(X, labels)
+    cut(make(), path, 3, X, labels)
+    found = load_checkpoint(path)
+
+    def fails(event):
+        if event.iteration == 6:
+            raise RuntimeError("not this time")
+
+    with pytest.raises(RuntimeError, match="not this time"):
+        found.set_callbacks(fails).fit(X, labels)
+    assert_same_run(found.set_callbacks().fit(X, labels), whole)
 
 
 def test_a_second_fit_begins_where_the_first_ended_not_at_the_checkpoint(X, labels, path):

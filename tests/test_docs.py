@@ -68,4 +68,4 @@ def test_importing_skgd_costs_little_beyond_scikit_learn():
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     command = {"args": [sys.executable, "-c", code], "capture_output": True, "check": True}
     took = [float(subprocess.run(**command, env=env).stdout) for _ in range(5)]
-    assert min(took) < 0.06  # 0.03 on a quiet machine
+    assert min(took) < 0.3  # 0.03 on a quiet machine; ten times that is a library too many
