@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import skgd
 from skgd import GDClassifier, GDRegressor, _compat
 from skgd.callbacks import Callback, EarlyStopping, PrintProgress, Stop, TimeLimit, _progress
+from skgd.solvers import Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SOLVERS = ["gd", "newton", "sgd", "adam"]
@@ -148,6 +149,7 @@ def test_early_stopping_watches_violation_or_validation_scores(X, y):
         (lambda: PrintProgress(0), "every must be at least 1; got 0"),
         (lambda: GDRegressor().set_callbacks(TimeLimit), "got the class TimeLimit. Call it first"),
         (lambda: GDRegressor().set_callbacks(3), "A callback is a function of an event.*got 3"),
+        (lambda: GDRegressor().set_callbacks(Adam()), r"A callback is a function.*got Adam\(\)"),
     ],
 )
 def test_bad_callbacks_are_named(make, message):

@@ -199,6 +199,10 @@ def test_a_bad_batch_is_named_and_loses_nothing(X, y, batch, message):
         (lambda X, y: fit_stream(GDRegressor(), []), "list yielded no batch"),
         (lambda X, y: fit_stream(GDRegressor(), iter([(X, y)]), epochs=2), "can be read again"),
         (lambda X, y: fit_stream(GDRegressor(), [], epochs=0), "epochs must be at least 1"),
+        (
+            lambda X, y: fit_stream(GDRegressor(), [(X, y)], validation=(X, y), scoring="nope"),
+            "scoring",
+        ),
         (lambda X, y: fit_stream(GDRegressor(), [], validation=X), r"validation must be \(X, y\)"),
         (lambda X, y: fit_stream(GDRegressor(solver="newton"), [(X, y)]), "needs all rows"),
         (lambda X, y: ArrayBatches(X, y[:3]), r"different lengths: \[105, 3\]"),

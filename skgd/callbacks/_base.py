@@ -199,7 +199,8 @@ def as_callback(given, theirs):
         raise TypeError(f"Callbacks are objects; got the class {given.__name__}. Call it first.")
     if isinstance(given, Callback) or theirs(given):
         return given
-    if callable(given):
+    # Rules and solvers can be called too, by SciPy.
+    if callable(given) and not hasattr(given, "get_params"):
         return FunctionCallback(given)
     raise TypeError(
         "A callback is a function of an event, an object of skgd.callbacks, or one that follows "

@@ -111,6 +111,8 @@ def fit_stream(
             "ever occur, since the first batch need not hold each of them."
         )
     held = None if validation is None else _Held(validation, scoring, patience)
+    if held is not None and scoring != "loss":
+        check_scoring(est, scoring=scoring)  # a name that is not known is told before any work
     stream = _Stream(est, held, progressive, callback)
     try:
         for epoch in range(1, epochs + 1):
