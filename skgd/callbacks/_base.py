@@ -91,6 +91,21 @@ class Callback:
     -----
     scikit-learn 1.9 asks callbacks for the four hooks below. These do nothing: it then
     carries the object through `clone`, as it does with its own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import Callback
+    >>> class Norms(Callback):
+    ...     def start(self, fit):
+    ...         self.norms = []
+    ...         return lambda event: self.norms.append(abs(event.coef).max())
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> norms = Norms()
+    >>> est = GDRegressor(solver="sgd", max_iter=5, tol=None).set_callbacks(norms).fit(X, y)
+    >>> len(norms.norms)
+    5
     """
 
     sees_all = True  # the last iteration too, which another rule has ended

@@ -57,6 +57,16 @@ class EarlyStopping(Callback):
         What counts as an improvement, in the units of the figure. At least 0.
     restore_best : bool, default=True
         Whether the model is that of the best iteration, not of the last.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import EarlyStopping
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="sgd", max_iter=500, tol=None, random_state=0)
+    >>> est.set_callbacks(EarlyStopping(patience=3, min_delta=1.0)).fit(X, y).stop_reason_
+    'early_stopping'
     """
 
     def __init__(self, monitor="value", *, patience=5, min_delta=0.0, restore_best=True):

@@ -19,6 +19,17 @@ class PrintProgress(Callback):
     ----------
     every : int, default=1
         Iterations from one line to the next. At least 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import PrintProgress
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="sgd", max_iter=20, tol=None, random_state=0)
+    >>> est = est.set_callbacks(PrintProgress(every=10)).fit(X, y)  # doctest: +ELLIPSIS
+    [GDRegressor] pass    10  F ...
+    [GDRegressor] pass    20  F ...
     """
 
     def __init__(self, every=1):

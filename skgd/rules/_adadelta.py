@@ -36,6 +36,16 @@ class AdaDelta(Rule):
     ----------
     .. [1] M. D. Zeiler (2012). "ADADELTA: an adaptive learning rate method".
        arXiv:1212.5701.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import AdaDelta
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=AdaDelta(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "adadelta"

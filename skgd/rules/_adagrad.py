@@ -30,6 +30,16 @@ class AdaGrad(Rule):
     ----------
     .. [1] J. Duchi, E. Hazan, Y. Singer (2011). "Adaptive subgradient methods for online
        learning and stochastic optimization". JMLR 12.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import AdaGrad
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=AdaGrad(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "adagrad"

@@ -83,6 +83,16 @@ class Adam(AdamFamily):
     References
     ----------
     .. [1] D. P. Kingma, J. Ba (2015). "Adam: a method for stochastic optimization". ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Adam
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=Adam(beta_2=0.99), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "adam"

@@ -37,6 +37,16 @@ class AdamW(AdamFamily):
     References
     ----------
     .. [1] I. Loshchilov, F. Hutter (2019). "Decoupled weight decay regularization". ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import AdamW
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=AdamW(), random_state=0, alpha=1e-6).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "adamw"

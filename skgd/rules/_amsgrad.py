@@ -39,6 +39,16 @@ class AMSGrad(AdamFamily):
     ----------
     .. [1] S. J. Reddi, S. Kale, S. Kumar (2018). "On the convergence of Adam and
        beyond". ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import AMSGrad
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=AMSGrad(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "amsgrad"

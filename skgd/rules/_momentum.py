@@ -35,6 +35,16 @@ class Momentum(Rule):
     ----------
     .. [1] B. T. Polyak (1964). "Some methods of speeding up the convergence of
        iteration methods". USSR Computational Mathematics and Mathematical Physics 4(5).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Momentum
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=Momentum(0.8), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "momentum"

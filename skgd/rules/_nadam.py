@@ -43,6 +43,16 @@ class NAdam(AdamFamily):
     References
     ----------
     .. [1] T. Dozat (2016). "Incorporating Nesterov momentum into Adam". ICLR workshop.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import NAdam
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=NAdam(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "nadam"

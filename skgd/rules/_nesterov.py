@@ -34,6 +34,16 @@ class Nesterov(Rule):
        convergence rate O(1/k^2)". Soviet Mathematics Doklady 27.
     .. [2] Y. Bengio, N. Boulanger-Lewandowski, R. Pascanu (2013). "Advances in
        optimizing recurrent networks". ICASSP.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Nesterov
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=Nesterov(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "nesterov"

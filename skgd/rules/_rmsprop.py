@@ -33,6 +33,16 @@ class RMSProp(Rule):
     ----------
     .. [1] T. Tieleman, G. Hinton (2012). "Lecture 6.5 - RMSProp". COURSERA: Neural
        Networks for Machine Learning.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import RMSProp
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=RMSProp(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "rmsprop"

@@ -26,6 +26,16 @@ class SGD(Rule):
     ----------
     .. [1] H. Robbins, S. Monro (1951). "A stochastic approximation method". Annals of
        Mathematical Statistics 22(3).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import SGD
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=SGD(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     name = "sgd"

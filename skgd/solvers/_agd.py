@@ -71,6 +71,16 @@ class AGD(Solver):
        schemes". Foundations of Computational Mathematics 15.
     .. [5] T. Li, G. Lan (2023). "A simple uniformly optimal method without line search for
        convex optimization". arXiv:2310.10082.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import AGD
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=AGD(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     needs = frozenset({"smooth_loss"})

@@ -49,6 +49,16 @@ class FTRL(RowByRow):
     .. [1] H. B. McMahan et al. (2013). "Ad click prediction: a view from the trenches". KDD.
     .. [2] H. B. McMahan (2011). "Follow-the-regularized-leader and mirror descent: equivalence
        theorems and L1 regularization". AISTATS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import FTRL
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=FTRL(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     needs = frozenset({"lazy"})

@@ -46,6 +46,16 @@ class GD(Solver):
        IMA Journal of Numerical Analysis 8.
     .. [2] B. Zhou, L. Gao, Y.-H. Dai (2006). "Gradient methods with adaptive step-sizes".
        Computational Optimization and Applications 35.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import GD
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=GD(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     def __init__(self, learning_rate=None, max_iter=None):

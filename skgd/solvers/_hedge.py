@@ -59,6 +59,19 @@ class Hedge(RowByRow):
     .. [2] M. Herbster, M. K. Warmuth (1998). "Tracking the best expert". Machine Learning 32.
     .. [3] T. van Erven, W. M. Koolen (2016). "MetaGrad: multiple learning rates in online
        learning". NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skgd import GDClassifier
+    >>> from skgd.solvers import Hedge
+    >>> X, y = load_digits(return_X_y=True)
+    >>> est = GDClassifier(solver=Hedge(), random_state=0)
+    >>> for start in range(0, 1700, 100):
+    ...     part = slice(start, start + 100)
+    ...     est = est.partial_fit(X[part], y[part], classes=range(10))
+    >>> bool(est.score(X[1700:], y[1700:]) > 0.8)
+    True
     """
 
     needs = frozenset({"lazy", "no_l1"})

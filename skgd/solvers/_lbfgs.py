@@ -107,6 +107,16 @@ class LBFGS(Solver):
        descent and an efficient line search". SIAM Journal on Optimization 16.
     .. [4] G. Andrew, J. Gao (2007). "Scalable training of L1-regularized log-linear models".
        ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import LBFGS
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=LBFGS(memory=5), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     needs = frozenset({"smooth_loss", "lazy"})

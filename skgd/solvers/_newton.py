@@ -120,6 +120,16 @@ class Newton(LBFGS):
     .. [2] R. H. Byrd, G. M. Chin, W. Neveitt, J. Nocedal (2011). "On the use of stochastic
        Hessian information in optimization methods for machine learning". SIAM Journal on
        Optimization 21.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Newton
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=Newton(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     needs = frozenset({"smooth_loss"})

@@ -64,6 +64,16 @@ class SDCA(Solver):
        for regularized loss minimization". JMLR 14.
     .. [2] S. Shalev-Shwartz, T. Zhang (2016). "Accelerated proximal stochastic dual
        coordinate ascent for regularized loss minimization". Mathematical Programming 155.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import SDCA
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=SDCA(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     needs = frozenset({"lazy", "dual"})

@@ -55,6 +55,16 @@ class Smoothing(Solver):
     ----------
     .. [1] Y. Nesterov (2005). "Smooth minimization of non-smooth functions". Mathematical
        Programming 103.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Smoothing
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor("absolute_error", solver=Smoothing()).fit(X, y)
+    >>> bool(est.optimality_ <= 1e-4)
+    True
     """
 
     needs = frozenset({"smoothed_loss", "lazy"})

@@ -273,6 +273,16 @@ class SAG(_VarianceReduced):
        average gradient". Mathematical Programming 162.
     .. [2] N. Gazagnadou, R. M. Gower, J. Salmon (2019). "Optimal mini-batch and step sizes for
        SAGA". ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import SAG
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=SAG(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     _mode, _share, _apart = "sag", 1.0 / 3.0, True
@@ -301,6 +311,16 @@ class SAGA(_VarianceReduced):
        method with support for non-strongly convex composite objectives". NeurIPS.
     .. [2] N. Gazagnadou, R. M. Gower, J. Salmon (2019). "Optimal mini-batch and step sizes for
        SAGA". ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import SAGA
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=SAGA(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     _mode, _share = "saga", 1.0 / 3.0
@@ -329,6 +349,16 @@ class SVRG(_VarianceReduced):
        predictive variance reduction". NeurIPS.
     .. [2] D. Kovalev, S. Horvath, P. Richtarik (2020). "Don't jump through hoops and remove
        those loops: SVRG and Katyusha are better without the outer loop". ALT.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import SVRG
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=SVRG(), random_state=0).fit(X, y)
+    >>> bool(est.score(X, y) > 0.4)
+    True
     """
 
     _mode, _share = "svrg", 1.0 / 3.0

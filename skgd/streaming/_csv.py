@@ -45,6 +45,17 @@ class CSVBatches(TableBatches):
     With pyarrow (``pip install "skgd[arrow]"``) a file is parsed by compiled code, on threads;
     without, by the standard library, some ten times slower. Reading is on a thread ahead of the
     learner.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skgd.streaming import CSVBatches
+    >>> path = os.path.join(tempfile.mkdtemp(), "small.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("a,b,label\\n1,2,no\\n3,,yes\\n")
+    >>> for X, y in CSVBatches(path, target="label"):
+    ...     print(X.tolist(), y.tolist())
+    [[1.0, 2.0], [3.0, nan]] ['no', 'yes']
     """
 
     def __init__(

@@ -37,6 +37,17 @@ class ParquetBatches(TableBatches):
         If pyarrow is not installed: it is the extra ``skgd[arrow]``.
     ValueError
         While reading, if a column is missing or holds no numbers, or a file is damaged.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pandas as pd
+    >>> from skgd.streaming import ParquetBatches
+    >>> path = os.path.join(tempfile.mkdtemp(), "small.parquet")
+    >>> pd.DataFrame({"a": [1.0, 3.0], "label": ["no", "yes"]}).to_parquet(path)
+    >>> for X, y in ParquetBatches(path, target="label"):
+    ...     print(X.tolist(), y.tolist())
+    [[1.0], [3.0]] ['no', 'yes']
     """
 
     def __init__(

@@ -80,6 +80,12 @@ class Prefetch:
     It pays where reading waits for a disk or a server, or decodes outside of Python's lock.
     The thread ends when the source does, and when the loop over it is left early. What the
     source raises is raised where its batch would have come.
+
+    Examples
+    --------
+    >>> from skgd.streaming import Prefetch
+    >>> list(Prefetch(range(5), ahead=2))
+    [0, 1, 2, 3, 4]
     """
 
     def __init__(self, batches, ahead=2):

@@ -35,6 +35,17 @@ class SVMLightBatches(Batches):
     ValueError
         While reading, if a line cannot be understood or has a column beyond ``n_features``, or
         the file ends too soon: it names the file, the line and the reason.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skgd.streaming import SVMLightBatches
+    >>> path = os.path.join(tempfile.mkdtemp(), "small.svm")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("1 1:2 3:1\\n0 2:4\\n")
+    >>> for X, y in SVMLightBatches(path):
+    ...     print(X.toarray().tolist(), y.tolist())
+    [[2.0, 0.0, 1.0], [0.0, 4.0, 0.0]] [1.0, 0.0]
     """
 
     def __init__(
