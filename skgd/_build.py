@@ -15,9 +15,11 @@ __all__ = [
     "divergence_bound",
     "given_start",
     "make_problem",
+    "mean_loss",
     "null_point",
     "relative_moments",
     "scaled_problem",
+    "theta_of",
     "unchanged_on_error",
 ]
 
@@ -33,15 +35,22 @@ class Data:
 
 @contextmanager
 def unchanged_on_error(est):
-    """Give an estimator its attributes back if the block raises, be it an interrupt."""
+    """Give an estimator its attributes back if the block raises, be it an interrupt.
+
+    The block is handed a function that does so at its wish.
+    """
     before = dict(vars(est))
-    try:
-        yield
-    except BaseException:
+
+    def undo():
         # First what was there: a second interrupt then loses nothing.
         vars(est).update(before)
         for name in set(vars(est)) - set(before):
             delattr(est, name)
+
+    try:
+        yield undo
+    except BaseException:
+        undo()
         raise
 
 
@@ -147,3 +156,21 @@ def coefficients(objective, theta, dtype, est):
     if est._flat_coef(len(W)):
         coef = coef[0]
     return {"coef_": coef, "intercept_": intercept}
+
+
+def theta_of(model):
+    """Return all coefficients and then all intercepts of a fitted model, as one vector."""
+    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
+    return np.append(np.ravel(coef), model.intercept_).astype(float)
+
+
+def mean_loss(X, targets, s, n_threads=1):
+    """Return the mean loss on some rows, a function of ``theta`` in the user's variables."""
+    held = make_objective(
+        X, targets.y, s, targets.loss, n_outputs=targets.n_outputs, n_threads=n_threads
+    )
+
+    def mean(theta):
+        return held.loss_sum(theta) / held.mass if held.mass > 0 else np.nan
+
+    return mean

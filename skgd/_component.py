@@ -5,10 +5,19 @@ import functools
 
 from sklearn.base import BaseEstimator, clone
 
-__all__ = ["Component", "resolve", "unknown_name"]
+__all__ = ["Component", "KnownParams", "resolve", "unknown_name"]
 
 
-class Component(BaseEstimator):
+class KnownParams:
+    """Reads the signature of a constructor once: streams ask for it at every call."""
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        return super()._get_param_names()
+
+
+class Component(KnownParams, BaseEstimator):
     """Hyper-parameters only: what changes during a run lives in `State`.
 
     Being a scikit-learn estimator gives ``get_params`` and ``set_params``, so a grid
@@ -17,12 +26,6 @@ class Component(BaseEstimator):
 
     # No diagram in notebooks: a component is a parameter, not a model.
     _repr_html_ = None
-
-    @classmethod
-    @functools.cache
-    def _get_param_names(cls):
-        # Asked for at every call of partial_fit; reading a signature takes 50 microseconds.
-        return super()._get_param_names()
 
     def check(self):
         """Raise ValueError or TypeError where a hyper-parameter is out of range."""

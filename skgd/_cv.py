@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._build import Data, given_start, unchanged_on_error
+from ._build import Data, given_start, mean_loss, theta_of, unchanged_on_error
 from ._compat import callbacks_of, one_blas_thread, thread_count
 from ._doc_cv import document
 from ._estimators import GDClassifier, GDRegressor
@@ -24,7 +24,6 @@ from ._params import read
 from ._path import check_alphas, check_grid, check_path, ended, strengths, warn_if_short
 from ._ranges import check_flag
 from ._targets import check_weights, weigh_classes
-from .objectives import make_objective
 
 __all__ = ["GDClassifierCV", "GDRegressorCV"]
 
@@ -337,20 +336,8 @@ class _Task:
         """Return a function that scores a model on the rows of a fold."""
         data, X = self.data, self.data.X[test]
         if self.scorer == "loss":
-            targets = data.targets
-            held = make_objective(
-                X,
-                np.ascontiguousarray(targets.y[test]),
-                self.weights[test],
-                targets.loss,
-                n_outputs=targets.n_outputs,
-            )
-
-            def loss(model):
-                theta = np.append(np.ravel(model.coef_), model.intercept_).astype(float)
-                return -held.loss_sum(theta) / held.mass
-
-            return loss
+            mean = mean_loss(X, data.targets.taken(test), self.weights[test])
+            return lambda model: -mean(theta_of(model))
         y, n = data.targets.shown(test), data.X.shape[0]
         params = {
             name: np.asarray(value)[test] if np.shape(value)[:1] == (n,) else value

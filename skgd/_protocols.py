@@ -1,7 +1,7 @@
 """The records that objectives, solvers and callbacks exchange."""
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,10 +87,7 @@ class State:
     def copy(self):
         """Return a state that shares nothing with this one; arrays stay shared within it."""
         known = {}
-        found = replace(self, ahead=None)
-        for name, value in vars(self).items():
-            setattr(found, name, _copied(value, known))
-        return found
+        return State(**{name: _copied(value, known) for name, value in vars(self).items()})
 
 
 def _copied(value, known):
@@ -108,7 +105,7 @@ def _copied(value, known):
             known[key] = {name: _copied(one, known) for name, one in value.items()}
         elif kind is State:
             known[key] = value.copy()
-        elif kind is np.random.Generator and value.bit_generator.state["bit_generator"] == "PCG64":
+        elif kind is np.random.Generator:  # all of skgd's are those of default_rng
             known[key] = np.random.default_rng(0)
             known[key].bit_generator.state = value.bit_generator.state
         else:

@@ -166,6 +166,7 @@ def partial_fit(est, plan, data):
         "rate": np.array([state.rate]),
         "seconds": np.array([seconds]),
     }
+    est.restarts_ = np.empty(0, dtype=int)
     est.converged_, est.stop_reason_ = False, "max_iter"
     est.optimality_, est.optimality_kind_ = np.nan, "violation"
     est._state = Saved.after(plan, problem, state, est, rows)

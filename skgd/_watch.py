@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from ._build import coefficients, divergence_bound
+from ._build import coefficients, divergence_bound, mean_loss
 from ._compat import callbacks_of
 from ._resume import snapshot
 from .callbacks import (
@@ -20,7 +20,6 @@ from .callbacks import (
     Validation,
     progress,
 )
-from .objectives import make_objective
 from .schedules import Adaptive
 
 __all__ = ["Watch"]
@@ -138,16 +137,9 @@ def _scorer(est, plan, problem, validation):
     objective = problem.objective
     if est.scoring == "loss":
         targets = est._encode(y, plan.loss, getattr(est, "classes_", None))
-        held = make_objective(
-            X,
-            targets.y,
-            np.ones(len(targets.y)) if weights is None else weights,
-            targets.loss,
-            n_outputs=targets.n_outputs,
-            fit_intercept=True,
-            n_threads=plan.n_threads,
-        )
-        return lambda theta: -held.loss_sum(objective.to_user(theta)) / held.mass
+        s = np.ones(len(targets.y)) if weights is None else weights
+        mean = mean_loss(X, targets, s, plan.n_threads)
+        return lambda theta: -mean(objective.to_user(theta))
     model = copy.copy(est)
     # The rows are arrays by now, and a scorer must not complain that they have no names.
     vars(model).pop("feature_names_in_", None)

@@ -14,7 +14,8 @@ def register():
     A classifier has two outputs. The first is the label. The second are probabilities of shape
     (n_rows, n_classes) where the loss gives them (a list of dicts unless ``zipmap=False``, as for
     scikit-learn's own), else, and with ``raw_scores=True``, the values of ``decision_function``, of
-    shape (n_rows, 1) for two classes and (n_rows, n_classes) beyond. A regressor has one output, of
+    shape (n_rows, 1) for two classes and (n_rows, n_classes) beyond, an array whatever ``zipmap``
+    says. A regressor has one output, of
     shape (n_rows, n_targets). Numbers are float32 for inputs of that type, float64 for
     ``DoubleTensorType``, which onnxruntime takes with ``zipmap=False`` alone.
 
@@ -78,6 +79,10 @@ def _parse_classifier(scope, model, inputs, custom_parsers=None):
         return _parse._parse_sklearn_classifier(scope, model, inputs, custom_parsers)
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType, guess_tensor_type
 
+    if options.get("output_class_labels", False):
+        raise NotImplementedError(
+            "output_class_labels=True goes with probabilities; this graph gives decision values."
+        )
     operator = scope.declare_local_operator("SkgdGDClassifier", model)
     operator.inputs = inputs
     text = all(isinstance(label, str) for label in get_label_classes(scope, model))
@@ -136,6 +141,8 @@ class _Graph:
 
 
 def _convert_classifier(scope, operator, container):
+    from skl2onnx.common.utils_classifier import get_label_classes
+
     model, graph = operator.raw_operator, _Graph(scope, operator, container)
     node, number, eta = graph.node, graph.number, graph.eta
     binary = len(model.classes_) == 2
@@ -144,7 +151,8 @@ def _convert_classifier(scope, operator, container):
         place = node("Reshape", node("Cast", above, to=7), np.array([-1], dtype=np.int64))
     else:
         place = node("ArgMax", eta, axis=1, keepdims=0)
-    graph.end(node("Gather", _labels(model.classes_), place), 0)
+    classes = np.asarray(get_label_classes(scope, model))  # numbers from 0 with nocl=True
+    graph.end(node("Gather", _labels(classes), place), 0)
     if _gives_scores(model, scope.get_options(model, {"raw_scores": False})):
         graph.end(eta, 1)
         return

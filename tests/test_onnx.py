@@ -59,6 +59,22 @@ def test_probabilities(convert, X, target, loss, kind, labels):
     assert_allclose(scores.squeeze(), est.decision_function(X), atol=20 * tolerance(X))
 
 
+def test_labels_may_be_numbers_from_zero(convert, rows, target):
+    X = rows(80, 4).astype(np.float32)
+    y = np.array(["a", "b", "c", "d"])[target(X, "classes").astype(int)]
+    for loss in ("log_loss", "hinge"):
+        est = GDClassifier(loss).fit(X, y)
+        label = convert(est, X, zipmap=False, nocl=True)[0]
+        assert_array_equal(est.classes_[label], est.predict(X))
+
+
+def test_an_option_that_would_do_nothing_is_refused(convert, rows, target):
+    X = rows(80, 4).astype(np.float32)
+    est = GDClassifier("hinge").fit(X, target(X, "binary").astype(int))
+    with pytest.raises(NotImplementedError, match="goes with probabilities"):
+        convert(est, X, zipmap=False, output_class_labels=True)
+
+
 def test_far_from_all_classes_all_are_alike(convert, rows):
     X = rows(80, 2)
     y = np.digitize(X[:, 0], [-0.5, 0.5])

@@ -124,6 +124,13 @@ def test_early_stopping_on_f_restores_the_best(X, y):
     assert np.abs(last.coef_ - short.coef_).max() > 1e-6
 
 
+def test_a_figure_that_is_not_known_is_told(X, y):
+    est = GDRegressor(solver="sgd", max_iter=9, tol=None).set_callbacks(EarlyStopping("violation"))
+    with pytest.raises(ValueError, match=r"sgd.* does not compute the violation.*verbose"):
+        est.fit(X, y)
+    est.set_params(verbose=1).fit(X, y)
+
+
 def test_early_stopping_watches_violation_or_validation_scores(X, y):
     est = GDRegressor(solver="gd", max_iter=100, tol=None)
     est.set_callbacks(EarlyStopping("violation", patience=1)).fit(X, y)

@@ -353,3 +353,14 @@ def test_a_batch_without_weight_changes_nothing(rows, target, solver, storage):
     with pytest.raises(ValueError, match="5"):
         est.partial_fit(X, y + 5, sample_weight=np.zeros(40))
     assert pickle.dumps(est) == before
+
+
+def test_a_call_leaves_nothing_of_an_earlier_fit(rows, target):
+    X = rows(60, 4)
+    y = target(X, "regression")
+    est = GDRegressor(solver="sgd", batch_size=1, eta0=100.0, max_iter=3, tol=None)
+    with pytest.warns(ConvergenceWarning, match="too large"):
+        est.fit(X, y)
+    assert len(est.restarts_)
+    est.set_params(eta0="auto").partial_fit(X, y)
+    assert len(est.restarts_) == 0

@@ -49,13 +49,17 @@ class UserEvent:
         theta.flags.writeable = False
         return theta
 
+    @functools.cached_property
+    def _model(self):
+        return self._fit.coefficients(self._event.theta)
+
     @property
     def coef(self):
-        return self._fit.coefficients(self._event.theta)["coef_"]
+        return self._model["coef_"]
 
     @property
     def intercept(self):
-        return self._fit.coefficients(self._event.theta)["intercept_"]
+        return self._model["intercept_"]
 
 
 class Fit:

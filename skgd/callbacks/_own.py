@@ -7,7 +7,7 @@ from .._protocols import Stop
 from .._ranges import check_number
 from ._base import Callback
 
-__all__ = ["EarlyStopping", "TimeLimit"]
+__all__ = ["BestSoFar", "EarlyStopping", "TimeLimit"]
 
 
 class TimeLimit(Callback):
@@ -85,13 +85,43 @@ class EarlyStopping(Callback):
                 "EarlyStopping(monitor='validation_score') needs validation rows: pass X_val and "
                 "y_val to fit, or set early_stopping=True."
             )
-        return _Patience(self, fit.scores)
+        return _Patience(self, fit)
+
+
+class BestSoFar:
+    """Keeps what was best, and counts since when nothing has been better.
+
+    Parameters
+    ----------
+    min_delta : float, default=0.0
+        By how much a figure must fall for the count to begin anew.
+    """
+
+    def __init__(self, min_delta=0.0):
+        self.min_delta = min_delta
+        self.figure, self.kept, self.waited = math.inf, None, 0
+
+    def look(self, figure, what):
+        """Take in a figure, of which less is better and nan is worst, and what it is of.
+
+        Parameters
+        ----------
+        figure : float
+            Of ``what``.
+        what : callable
+            Gives what is to be kept where nothing before was as good.
+        """
+        figure = math.inf if math.isnan(figure) else figure
+        first = self.kept is None
+        self.waited = 0 if first or figure < self.figure - self.min_delta else self.waited + 1
+        if first or figure < self.figure:
+            self.figure, self.kept = figure, what()
 
 
 class _Patience:
-    def __init__(self, rule, scores):
-        self.rule, self.scores = rule, scores
-        self.best, self.theta, self.value, self.waited = math.inf, None, math.nan, 0
+    def __init__(self, rule, fit):
+        self.rule, self.scores, self.solver = rule, fit.scores, fit.estimator.solver
+        self.best = BestSoFar(rule.min_delta)
 
     def __call__(self, event):
         rule = self.rule
@@ -99,12 +129,12 @@ class _Patience:
             figure = -self.scores[-1]
         else:
             figure = getattr(event, rule.monitor)
-        if figure < self.best - rule.min_delta or self.theta is None:
-            self.waited = 0
-        else:
-            self.waited += 1
-        if figure < self.best or self.theta is None:
-            self.best, self.theta, self.value = min(figure, math.inf), event.theta, event.value
-        if self.waited < rule.patience:
+        if rule.monitor == "violation" and math.isnan(figure):
+            raise ValueError(
+                f"solver={self.solver!r} does not compute the violation at each step, which costs "
+                "a reading of all rows: set verbose=1, which asks for it, or watch another figure."
+            )
+        self.best.look(figure, lambda: (event.theta, event.value))
+        if self.best.waited < rule.patience:
             return None
-        return Stop("early_stopping", *((self.theta, self.value) if rule.restore_best else ()))
+        return Stop("early_stopping", *(self.best.kept if rule.restore_best else ()))

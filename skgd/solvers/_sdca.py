@@ -173,18 +173,23 @@ class SDCA(Solver):
         if problem.inv_scale is not None:
             W /= problem.inv_scale
         b[:] = memory["intercept"]
-        eta = objective.linear(theta)
-        losses = objective.slopes(eta)[0]
-        value = problem.value(theta, losses)
+        if joint:
+            value, grad, eta = problem.look(theta)
+        else:
+            eta = objective.linear(theta)
+            value = problem.value(theta, objective.slopes(eta)[0])
+            memory["lower"] = self._lower(problem, memory, penalty)
         better = value < state.value or not np.isfinite(state.value)
         if better:
             state.theta = state.point = theta
             state.value, memory["eta"] = value, eta
-        if not joint:
-            memory["lower"] = self._lower(problem, memory, penalty)
-        if self.settings.violation or (joint and (better or "grad" not in memory)):
-            memory["grad"] = problem.value_grad(state.point)[1]
-            state.violation = problem.violation(state.point, memory["grad"])
+        if not (joint and better):
+            # A gradient at the point, which is an earlier one, or which nothing has needed.
+            wanted = self.settings.violation or (joint and "grad" not in memory)
+            grad = problem.value_grad(state.point)[1] if wanted else None
+        if grad is not None:
+            memory["grad"] = grad
+            state.violation = problem.violation(state.point, grad)
         return state
 
     @staticmethod

@@ -1,6 +1,5 @@
 """Any update rule on batches of rows: one row, a mini-batch, or all rows a step."""
 
-import copy
 import math
 from itertools import pairwise
 
@@ -213,7 +212,7 @@ class Stochastic(Solver):
                 state.value, grad = problem.value_grad(state.point)
                 state.violation = problem.violation(state.point, grad)
             elif state.more and self._looks_ahead(problem, state):
-                state.ahead = copy.deepcopy(state)
+                state.ahead = state.copy()
                 loss = self._pass(problem, state.ahead, state.point)
                 state.value = problem.value(state.point, loss)
             else:

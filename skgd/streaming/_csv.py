@@ -10,6 +10,7 @@ from ._tables import Labels, TableBatches, as_target, is_number
 
 __all__ = ["CSVBatches"]
 
+_NULLS = frozenset(["", "nan", "NaN", "NA"])
 _BLOCK = 2**20  # bytes that pyarrow parses at a time
 
 
@@ -73,7 +74,7 @@ class CSVBatches(TableBatches):
         self.path, self.delimiter = os.fspath(path), delimiter
 
     def __iter__(self):
-        return iter(Prefetch(_Read(self)))
+        return iter(Prefetch(self._batches()))
 
     def _batches(self):
         with open(self.path, newline="", encoding="utf-8") as file:
@@ -114,7 +115,7 @@ class CSVBatches(TableBatches):
         convert = arrow.ConvertOptions(
             column_types=types,
             include_columns=list(types),
-            null_values=["", "nan", "NaN", "NA"],
+            null_values=sorted(_NULLS),
             strings_can_be_null=False,
         )
         try:
@@ -171,17 +172,6 @@ class CSVBatches(TableBatches):
 
         weights = None if own is None else numbers(own)
         return [numbers(j) for j in places], Labels(np.array(table[label])), weights
-
-
-_NULLS = frozenset(["", "nan", "NaN", "NA"])
-
-
-class _Read:
-    def __init__(self, what):
-        self.what = what
-
-    def __iter__(self):
-        return self.what._batches()
 
 
 class _ArrowLabels(Labels):

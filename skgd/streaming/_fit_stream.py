@@ -6,10 +6,10 @@ import time
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from .._build import mean_loss, theta_of
 from .._ranges import check_number
-from ..callbacks import StreamEvent, stream_progress
+from ..callbacks import BestSoFar, StreamEvent, stream_progress
 from ..losses import resolve_loss
-from ..objectives import make_objective
 
 __all__ = ["fit_stream"]
 
@@ -104,8 +104,14 @@ def fit_stream(
             "is used up after one loop. Pass a list, a source of skgd.streaming, or an object "
             "whose __iter__ opens the data anew."
         )
-    first = {} if hasattr(est, "coef_") or est._kind == "regression" else {"classes": classes}
-    if first and classes is None:
+    if est._kind == "regression" and classes is not None:
+        raise ValueError(f"classes={classes!r} has no meaning for a regressor. Leave it out.")
+    if validation is None and validate_every is not None:
+        raise ValueError(
+            f"validate_every={validate_every!r} needs rows to score: pass validation=(X, y)."
+        )
+    first = {} if est._kind == "regression" else {"classes": classes}
+    if first and classes is None and not hasattr(est, "coef_"):
         raise ValueError(
             "classes must be given to a classifier that has not learnt yet: all labels that may "
             "ever occur, since the first batch need not hold each of them."
@@ -162,8 +168,9 @@ class _Stream:
         est, ahead = self.est, np.nan
         with _named(where):
             if self.progressive and hasattr(est, "coef_"):
-                ahead = mean_loss(est, X, y, s)
-            est.partial_fit(X, y, sample_weight=s, **({} if hasattr(est, "coef_") else first))
+                ahead = loss_of(est, X, y, s)
+            named = {} if self.number and hasattr(est, "coef_") else first
+            est.partial_fit(X, y, sample_weight=s, **named)
         self.rows += X.shape[0] if hasattr(X, "shape") else len(X)
         last = getattr(est, "history_", {})  # weights of zero teach nothing
         figures = [last.get(name, [np.nan])[-1] for name in ("value", "violation", "rate")]
@@ -189,8 +196,8 @@ class _Stream:
         if not self.table:
             return
         est = self.est
-        if self.held is not None and self.held.best is not None:
-            est.coef_, est.intercept_ = self.held.best
+        if self.held is not None and self.held.best.kept is not None:
+            est.coef_, est.intercept_ = self.held.best.kept
         table = np.array(self.table)
         est.history_ = {name: table[:, j].copy() for j, name in enumerate(self.names)}
         if self.held is None:
@@ -209,24 +216,19 @@ class _Held:
             raise ValueError("validation must be (X, y) or (X, y, sample_weight).")
         self.X, self.y, *weights = validation
         self.s = weights[0] if weights else None
-        self.scoring, self.patience = scoring, patience
-        self.highest, self.best, self.waited = -np.inf, None, 0
+        self.scoring, self.patience, self.best = scoring, patience, BestSoFar()
 
     def score(self, est):
         """Return how good the model is, more is better."""
         if self.scoring == "loss":
-            return -mean_loss(est, self.X, self.y, self.s)
+            return -loss_of(est, self.X, self.y, self.s)
         options = {} if self.s is None else {"sample_weight": self.s}
         return float(check_scoring(est, scoring=self.scoring)(est, self.X, self.y, **options))
 
     def is_enough(self, est, score):
         """Keep the best model; return whether too many scores were no better."""
-        if score > self.highest or self.best is None:
-            self.highest, self.waited = score, 0
-            self.best = est.coef_.copy(), est.intercept_.copy()
-        else:
-            self.waited += 1
-        return self.waited >= self.patience
+        self.best.look(-score, lambda: (est.coef_.copy(), est.intercept_.copy()))
+        return self.best.waited >= self.patience
 
 
 @contextlib.contextmanager
@@ -238,7 +240,7 @@ def _named(where):
         raise type(error)(f"{where}: {error}") from error
 
 
-def mean_loss(est, X, y, sample_weight=None):
+def loss_of(est, X, y, sample_weight=None):
     """Return the mean loss of a fitted model on some rows, without the penalty.
 
     Parameters
@@ -256,9 +258,4 @@ def mean_loss(est, X, y, sample_weight=None):
     s = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     loss = resolve_loss(est.loss, est._kind, est.epsilon)
     targets = est._encode(y, loss, est._known())
-    held = make_objective(
-        X, targets.y, s, targets.loss, n_outputs=targets.n_outputs, fit_intercept=True
-    )
-    coef = est.coef_.toarray() if hasattr(est.coef_, "toarray") else est.coef_
-    theta = np.concatenate([np.ravel(coef), np.ravel(est.intercept_)]).astype(float)
-    return held.loss_sum(theta) / held.mass if held.mass > 0 else np.nan
+    return mean_loss(X, targets, s)(theta_of(est))

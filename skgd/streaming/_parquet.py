@@ -66,53 +66,47 @@ class ParquetBatches(TableBatches):
         self.source, self.filter = source, filter
 
     def __iter__(self):
-        return iter(Prefetch(_Read(self)))
+        return iter(Prefetch(self._batches()))
 
     def _name(self):
         return "The data set" if hasattr(self.source, "to_batches") else str(self.source)
 
-
-class _Read:
-    def __init__(self, what):
-        self.what = what
-
-    def __iter__(self):
+    def _batches(self):
         import pyarrow as pa
 
-        what, dataset = self.what, import_arrow("ParquetBatches", "dataset")
+        dataset = import_arrow("ParquetBatches", "dataset")
         try:
-            found = what.source
+            found = self.source
             if not hasattr(found, "to_batches"):
                 found = dataset.dataset(found, format="parquet")
             names = found.schema.names
-            features = what._columns(names, what._name())
+            features = self._columns(names, self._name())
             self._check_types(found.schema, features, pa)
-            wanted = [*features, what.target, *([] if what.weight is None else [what.weight])]
+            wanted = [*features, self.target, *([] if self.weight is None else [self.weight])]
             # A name may be wanted twice, as a feature and as weights.
             columns = list(dict.fromkeys(wanted))
             text = None
             for batch in self._scan(found, columns, dataset):
                 if not batch.num_rows:
                     continue
-                y = Labels(batch.column(what.target).to_numpy(zero_copy_only=False))
-                y, text = as_target(y, text, lambda i: what._name())
-                X = what._matrix([self._numbers(batch, name) for name in features])
-                weights = () if what.weight is None else (self._numbers(batch, what.weight),)
+                y = Labels(batch.column(self.target).to_numpy(zero_copy_only=False))
+                y, text = as_target(y, text, lambda i: self._name())
+                X = self._matrix([self._numbers(batch, name) for name in features])
+                weights = () if self.weight is None else (self._numbers(batch, self.weight),)
                 yield X, y, *weights
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
-            raise ValueError(f"{what._name()} cannot be read: {error}") from error
+            raise ValueError(f"{self._name()} cannot be read: {error}") from error
 
     def _scan(self, found, columns, dataset):
         """Yield record batches, a row group after the other: else whole files are read ahead."""
-        what = self.what
-        how = {"columns": columns, "filter": what.filter, "batch_size": what.batch_size}
+        how = {"columns": columns, "filter": self.filter, "batch_size": self.batch_size}
         how |= {"batch_readahead": 0, "fragment_readahead": 1, "schema": found.schema}
-        for fragment in found.get_fragments(what.filter):
+        for fragment in found.get_fragments(self.filter):
             groups = [fragment]
             if hasattr(fragment, "split_by_row_group"):
-                groups = fragment.split_by_row_group(what.filter, found.schema)
+                groups = fragment.split_by_row_group(self.filter, found.schema)
                 how["fragment_scan_options"] = dataset.ParquetFragmentScanOptions(
                     pre_buffer=False, use_buffered_stream=True
                 )
@@ -120,12 +114,12 @@ class _Read:
                 yield from group.to_batches(**how)
 
     def _check_types(self, schema, features, pa):
-        for name in features if self.what.weight is None else [*features, self.what.weight]:
+        for name in features if self.weight is None else [*features, self.weight]:
             found = schema.field(name).type
             numeric = pa.types.is_integer(found) or pa.types.is_floating(found)
             if not (numeric or pa.types.is_boolean(found) or pa.types.is_decimal(found)):
                 raise ValueError(
-                    f"{self.what._name()}: column {name!r} has type {found}, not numbers. Leave it "
+                    f"{self._name()}: column {name!r} has type {found}, not numbers. Leave it "
                     "out of features, or encode it."
                 )
 
