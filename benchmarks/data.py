@@ -1,10 +1,9 @@
 """Data of the races: a folder of sets, scikit-learn's own small ones, and made-up rows."""
 
-import numpy as np
-import scipy.sparse as sp
 from sklearn import datasets
 
 from .sets import loader, standardised
+from .speed import dense_rows, sparse_rows
 
 __all__ = ["find", "names"]
 
@@ -42,15 +41,6 @@ def find(name, folder, form, scale=1.0):
 
 
 def _made_up(n, d, sparse, scale):
-    n, rng = max(1_000, int(n * scale)), np.random.default_rng(0)
-    if sparse:
-        stored = 74
-        columns = np.sort(rng.zipf(1.3, (n, stored)) % d, axis=1).astype(np.int32)
-        start = np.arange(0, n * stored + 1, stored, dtype=np.int32)
-        X = sp.csr_matrix((rng.random(n * stored), columns.ravel(), start), shape=(n, d))
-        X.sum_duplicates()
-        eta = X @ (rng.standard_normal(d) * (rng.random(d) < 0.1))
-    else:
-        X = rng.standard_normal((n, d))
-        eta = X @ rng.standard_normal(d) / np.sqrt(d)
-    return X, (eta + rng.logistic(size=n) > 0).astype(int)
+    n = max(1_000, int(n * scale))
+    X, y = sparse_rows(n, d, 74) if sparse else dense_rows(n, d)
+    return X, (y > 0).astype(int)

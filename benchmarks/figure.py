@@ -2,11 +2,16 @@
 
 import numpy as np
 
-__all__ = ["draw"]
+__all__ = ["draw", "style"]
 
 _COLOURS = "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-_DASHES = "-", "--", "-.", ":"
+_DASHES = "-", "--", "-.", ":", (0, (5, 1))
 _LOWEST = 1e-10
+
+
+def style(n):
+    """Return colour and dash of the n-th line; they differ in both."""
+    return {"color": _COLOURS[n % len(_COLOURS)], "linestyle": _DASHES[n % len(_DASHES)]}
 
 
 def draw(path, title, rungs, least):
@@ -39,11 +44,9 @@ def draw(path, title, rungs, least):
         seconds = np.array([rung.seconds for rung in own])
         # The best so far: a looser tolerance never needs longer to be as good.
         gap = np.minimum.accumulate([(r.value - least) / abs(least) for r in own])
-        ax.loglog(
-            seconds, np.maximum(gap, _LOWEST), marker="o", markersize=3,
-            color=_COLOURS[n % len(_COLOURS)], linestyle=_DASHES[n // len(_COLOURS) % 4],
-            linewidth=2.2 if key == ("skgd", "auto") else 1.1, label=" ".join(key),
-        )  # fmt: skip
+        width = 2.2 if key == ("skgd", "auto") else 1.1
+        label = {"label": " ".join(key), "marker": "o", "markersize": 3}
+        ax.loglog(seconds, np.maximum(gap, _LOWEST), **style(n), linewidth=width, **label)
     ax.set(xlabel="seconds", ylabel="(F - F*) / F*", ylim=(_LOWEST / 2, None))
     ax.set_title(title, fontsize="medium")
     fig.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="x-small")

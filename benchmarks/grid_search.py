@@ -15,11 +15,11 @@ import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier
 
-from .sets import loader
+from .data import find
+from .sets import standardised
 
 ALPHAS = np.logspace(-5, 0, 12)
 
@@ -49,10 +49,10 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.data:
-        X, y = loader(options.data).load(options.set)[:2]
+        X, y, _ = find(options.set, options.data, "standardised")
     else:
         X, y = make_classification(20_000, 40, n_informative=10, random_state=0)
-    X = StandardScaler(with_mean=isinstance(X, np.ndarray)).fit_transform(X)
+        X = standardised(X)
     print(f"{X.shape[0]} x {X.shape[1]}, 48 fits")
     for n_jobs in (1, 2):
         seconds = {name: [] for name in searches(len(y))}

@@ -13,47 +13,29 @@ import warnings
 
 import numpy as np
 from matplotlib import pyplot as plt
-from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier
 
-from .sets import loader
+from .data import find
+from .figure import style
+from .peers import _sgd, _sklearn
+from .problems import PROBLEMS
+
+LOGISTIC = PROBLEMS["logistic"]
 
 ALPHA = 1e-4
-STYLES = (
-    ("#000000", "-"),
-    ("#0072B2", "--"),
-    ("#D55E00", "-."),
-    ("#009E73", ":"),
-    ("#CC79A7", (0, (5, 1))),
-    ("#E69F00", (0, (3, 1, 1, 1))),
-)
+SHOWN = ("lbfgs", "newton-cholesky", "newton-cg", "saga")
 
 
-def peers(n_rows):
+def peers(X, y):
     """Return by name a function from a number of iterations to an estimator."""
-    C = 1.0 / (ALPHA * n_rows)
-
-    def logistic(solver):
-        return lambda k: LogisticRegression(C=C, solver=solver, tol=1e-12, max_iter=k)
-
-    return {
-        "scikit-learn lbfgs": logistic("lbfgs"),
-        "scikit-learn newton-cholesky": logistic("newton-cholesky"),
-        "scikit-learn newton-cg": logistic("newton-cg"),
-        "scikit-learn saga": logistic("saga"),
-        "SGDClassifier": lambda k: SGDClassifier(
-            loss="log_loss", alpha=ALPHA, max_iter=k, tol=None, random_state=0
-        ),
+    found = {
+        f"scikit-learn {peer.name}": lambda k, peer=peer: peer.make(1e-12, k)
+        for peer in _sklearn.solvers(LOGISTIC, X, y, ALPHA)
+        if peer.name in SHOWN
     }
-
-
-def objective(X, sign, coef, intercept):
-    """Return F of a model."""
-    eta = X @ np.ravel(coef) + np.ravel(intercept)[0]
-    loss = np.logaddexp(0.0, -sign * eta).mean()
-    return loss + 0.5 * ALPHA * float(np.sum(np.square(coef)))
+    (sgd,) = _sgd.solvers(LOGISTIC, X, y, ALPHA)
+    return found | {"SGDClassifier": lambda k: sgd.make(None, k)}
 
 
 def main():
@@ -64,12 +46,12 @@ def main():
     parser.add_argument("--limit", type=float, default=5.0, help="seconds of a run at most")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    X, y = loader(options.data).load(options.set)[:2]
     fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.8), layout="constrained", sharey=True)
-    kinds = {"columns as they come": X, "standardised columns": StandardScaler().fit_transform(X)}
-    for ax, (title, rows) in zip(axes, kinds.items(), strict=True):
+    titles = {"raw": "columns as they come", "standardised": "standardised columns"}
+    for ax, (form, title) in zip(axes, titles.items(), strict=True):
         print(title)
-        draw(ax, title, curves(rows, y, options.limit))
+        X, y, _ = find(options.set, options.data, form)
+        draw(ax, title, curves(X, y, options.limit))
     axes[0].set_ylabel("part of the way to the optimum left")
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
@@ -78,9 +60,12 @@ def main():
 
 def curves(X, y, limit):
     """Return seconds and the part of the way left, by name."""
-    sign = np.where(y == y.max(), 1.0, -1.0)
-    best = GDClassifier(alpha=ALPHA, tol=1e-13).fit(X, y)
-    least = objective(X, sign, best.coef_, best.intercept_)
+    sign = LOGISTIC.code(y)
+
+    def value(model):
+        return LOGISTIC.value(X, sign, ALPHA, model.coef_, model.intercept_)
+
+    least = value(GDClassifier(alpha=ALPHA, tol=1e-13).fit(X, y))
     share = np.mean(sign > 0)
     start = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     runs = []
@@ -92,7 +77,7 @@ def curves(X, y, limit):
         seconds = est.history_["seconds"]
         runs.append((whole - seconds[-1] + seconds, est.loss_curve_))
     found = {"skgd, default": min(runs, key=lambda run: run[0][-1])}
-    for name, make in peers(len(y)).items():
+    for name, make in peers(X, y).items():
         points = []
         for k in (1, 2, 3, 5, 8, 12, 20, 35, 60, 100, 200, 400, 1000, 3000):
             took, model = np.inf, None
@@ -100,7 +85,7 @@ def curves(X, y, limit):
                 begin = time.perf_counter()
                 model = make(k).fit(X, y)
                 took = min(took, time.perf_counter() - begin)
-            points.append((took, objective(X, sign, model.coef_, model.intercept_)))
+            points.append((took, value(model)))
             if took > limit:
                 break
         found[name] = tuple(np.array(points).T)
@@ -113,8 +98,8 @@ def curves(X, y, limit):
 
 def draw(ax, title, found):
     """Draw one race, and print how each ended."""
-    for (name, (seconds, gap)), (colour, dash) in zip(found.items(), STYLES, strict=True):
-        ax.loglog(seconds, gap, color=colour, linestyle=dash, marker="o", markersize=3, label=name)
+    for n, (name, (seconds, gap)) in enumerate(found.items()):
+        ax.loglog(seconds, gap, marker="o", markersize=3, label=name, **style(n))
         print(f"  {name:30s} {seconds[-1]:8.2f} s, part of the way left {gap[-1]:.1e}")
     ax.axhline(1.0, color="0.6", linewidth=0.8)
     ax.annotate(

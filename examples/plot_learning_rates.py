@@ -17,9 +17,9 @@ from skgd.inspection import LearningRateDisplay
 X, y = load_breast_cancer(return_X_y=True)
 
 # %%
-# Columns as they come, with deviations from 0.003 to 570: there is no rate that works, since
-# what is right for one coefficient is too large or too small for all others. On standardised
-# columns there is.
+# Columns as they come, with deviations from 0.003 to 570: what is right for one coefficient is
+# too large or too small for all others, so even the best rate gets a fraction of the way. On
+# standardised columns many rates get far.
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, rows, title in zip(axes, (X, scale(X)), ("raw", "standardised"), strict=True):
     est = GDClassifier(solver="sgd", batch_size=1, random_state=0)

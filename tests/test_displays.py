@@ -106,6 +106,21 @@ def test_validation_and_restarts_are_shown(X, y):
     assert upright[: len(est.restarts_)] == est.restarts_.tolist()
 
 
+def test_any_curve_that_diverged_is_told_in_the_legend(X, y):
+    calm = GDRegressor(solver="gd", max_iter=4, tol=None).fit(X, y)
+    wild = GDRegressor(solver="gd", eta0=1e3, max_iter=4, tol=None).fit(X, y)
+    display = LossCurveDisplay.from_estimators({"calm": calm, "wild": wild, "again": wild})
+    assert words(display.ax_) == ["calm", "wild", "diverged, sent back", "again"]
+
+
+def test_iterations_are_whole_numbers(X, y):
+    est = GDRegressor(solver="gd", tol=None, max_iter=4).fit(X, y)
+    display = LossCurveDisplay.from_estimator(est)
+    display.figure_.canvas.draw()
+    ticks = display.ax_.get_xticks()
+    assert_array_equal(ticks, np.rint(ticks))
+
+
 @pytest.mark.parametrize(
     "draw, error, message",
     [
@@ -149,6 +164,15 @@ def test_rates_crawl_work_or_diverge(X, labels):
     assert display.line_.get_ydata().min() == one.loss_curve_[-1]
     shown = [text.get_text() for text in display.ax_.texts]
     assert {"crawls", "works", "diverges"} <= set(shown)
+
+
+def test_a_rate_that_ends_above_the_start_is_not_one_that_crawls(X, y):
+    rates = np.logspace(-3, 3, 61)
+    est = GDRegressor(solver="sgd", batch_size=1, random_state=0)
+    display = LearningRateDisplay.from_estimator(est, X, y, rates=rates)
+    assert not (display.values[~display.diverged] > display.start).any()
+    first = np.flatnonzero(display.diverged)[0]
+    assert display.works_[first - 1]  # nothing that crawls lies between
 
 
 @pytest.mark.parametrize("rates", [[0.0, 1.0], [[1.0]], [], [np.inf]])
@@ -196,6 +220,19 @@ def test_the_way_of_two_coefficients_over_f(X, labels, F, variables):
     want = F(X, sign, W, fitted.intercept_, loss="log_loss", alpha=0.1)
     assert_allclose(display.values[i, j], want)
     assert not hasattr(est, "coef_")
+
+
+def test_f_has_the_weights_of_the_classes(X, labels, F):
+    est = GDClassifier(solver="gd", max_iter=5, tol=None, class_weight={0: 1.0, 1: 9.0}, alpha=0.1)
+    display = DescentPathDisplay.from_estimator(est, X, labels)
+    fitted = GDClassifier(**est.get_params()).fit(X, labels)
+    W = fitted.coef_.copy()
+    W[0, :2] = display.grid[0][3], display.grid[1][60]
+    heavy = labels == 1
+    s = np.where(heavy, 9.0, 1.0)
+    sign = np.where(heavy, 1.0, -1.0)
+    want = F(X, sign, W, fitted.intercept_, loss="log_loss", alpha=0.1, s=s)
+    assert_allclose(display.values[60, 3], want)
 
 
 def test_the_plane_of_the_path(X, y):

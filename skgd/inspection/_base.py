@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["STYLES", "axes", "check_history", "legend", "name_of", "smoothed"]
+__all__ = ["STYLES", "Display", "axes", "check_history", "legend", "name_of", "smoothed"]
 
 # Okabe and Ito's colours, which readers who see fewer colours tell apart, each with a dash of
 # its own for those who see none.
@@ -27,6 +27,33 @@ def axes(ax, what):
             f"{what} draws with matplotlib, which is not installed: pip install 'skgd[plot]'."
         ) from error
     return pyplot.subplots(layout="constrained")[1] if ax is None else ax
+
+
+class Display:
+    """A picture that can be drawn again; a subclass has ``_draw(ax)``."""
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        Display
+            This one, with ``ax_``, ``figure_`` and the lines set.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = axes(ax, type(self).__name__)
+        self.ax_, self.figure_ = ax, ax.figure
+        self._draw(ax)
+        return self
 
 
 def legend(ax):

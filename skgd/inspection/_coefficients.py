@@ -3,14 +3,14 @@
 import numpy as np
 
 from .._path import RegularizationPath, regularization_path
-from ._base import STYLES, axes
+from ._base import STYLES, Display
 
 __all__ = ["RegularizationPathDisplay"]
 
 _NAMED = 7  # columns whose names fit beside the axes
 
 
-class RegularizationPathDisplay:
+class RegularizationPathDisplay(Display):
     """Coefficients of a regularization path, and how many are not zero.
 
     Make one with `from_path` or `from_estimator`.
@@ -134,21 +134,7 @@ class RegularizationPathDisplay:
         names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
         return cls.from_path(path, output=output, feature_names=names, best=best, ax=ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        RegularizationPathDisplay
-            This one, with ``ax_``, ``figure_`` and the lines set.
-        """
-        ax = axes(ax, type(self).__name__)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax):
         # The largest at the weakest penalty are those that readers ask about.
         order = np.argsort(-np.abs(self.coefs[-1]), kind="stable")
         rank = np.empty(len(order), dtype=int)
@@ -183,4 +169,3 @@ class RegularizationPathDisplay:
             [h for _, h in by_rank], [label for label, _ in by_rank], loc="lower left",
             bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize="small",
         )  # fmt: skip
-        return self

@@ -4,11 +4,12 @@ import warnings
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 
-from .._build import Data, make_problem
+from .._build import make_problem, null_point
 from .._params import read
 from .._ranges import check_number
-from ._base import STYLES, axes, legend, name_of
+from ._base import STYLES, Display, legend, name_of
 
 __all__ = ["DescentPathDisplay"]
 
@@ -17,7 +18,7 @@ _ROWS = 2_000
 _LEVELS = 18
 
 
-class DescentPathDisplay:
+class DescentPathDisplay(Display):
     """Contours of a function of two numbers, with the paths of descents.
 
     Make one with `from_function` or `from_estimator`.
@@ -133,54 +134,40 @@ class DescentPathDisplay:
         if variables not in ("user", "scaled"):
             raise ValueError(f"variables must be 'user' or 'scaled'; got {variables!r}.")
         several = est if isinstance(est, dict) else {name_of(est): est}
-        first = next(iter(several.values()))
         tracks = {name: _track(one, X, y) for name, one in several.items()}
         model, track = tracks[next(iter(tracks))]
         d = model.n_features_in_
         if track.shape[1] != d + 1:
             raise ValueError("DescentPathDisplay shows one output: two classes, or one target.")
         scale = np.ones(d + 1)
-        rows = model._check_rows(X, y, reset=False)
         if variables == "scaled":
-            dense = rows[0].toarray() if hasattr(rows[0], "toarray") else rows[0]
-            scale[:d] = np.where(dense.std(axis=0) > 0, dense.std(axis=0), 1.0)
+            rows, _ = model._check_rows(X, y, reset=False)
+            scaler = StandardScaler(with_mean=False).fit(rows)
+            scale[:d] = scaler.scale_
         end = track[-1] * scale
         if features is None:
             frame = np.linalg.svd(track * scale - end, full_matrices=False)[2][:2]
             labels = "first direction of the path", "second direction"
         else:
             frame, labels = _two(features, d, model)
-        paths = {name: (points * scale - end) @ frame.T for name, (_, points) in tracks.items()}
-        if features is not None:
-            origin = frame @ end
-            paths = {name: points + origin for name, points in paths.items()}
-            base = end - frame.T @ origin
-        else:
-            base = end
-        value = _objective(first, model, rows)
+        # Coefficients have an origin of their own; in a plane the end is it.
+        origin = np.zeros(2) if features is None else frame @ end
+        paths = {
+            name: (points * scale - end) @ frame.T + origin for name, (_, points) in tracks.items()
+        }
+        base = end - frame.T @ origin
+        F = _problem(model, X, y).sample(_ROWS).value
         grid = _grid(paths, xlim, ylim)
         points = np.stack(np.meshgrid(*grid), axis=-1)
         thetas = (base + points @ frame) / scale
-        values = np.array([[value(theta) for theta in row] for row in thetas])
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.array([[F(theta) for theta in row] for row in thetas])
         if variables == "scaled" and features is not None:
             labels = tuple(f"{label} times its deviation" for label in labels)
         return cls(grid=grid, values=values, paths=paths, labels=labels).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        DescentPathDisplay
-            This one, with ``ax_``, ``figure_`` and the lines set.
-        """
-        ax = axes(ax, type(self).__name__)
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, {}
+    def _draw(self, ax):
+        self.lines_ = {}
         values = np.where(np.isfinite(self.values), self.values, np.nan)
         low, high = np.nanmin(values), np.nanmax(values)
         # As many in the last hundredth of the way down as above it.
@@ -202,7 +189,6 @@ class DescentPathDisplay:
         ax.set_xlabel(self.labels[0])
         ax.set_ylabel(self.labels[1])
         legend(ax)
-        return self
 
 
 def _checked(paths):
@@ -270,36 +256,13 @@ def _track(est, X, y):
         model.fit(X, y)
     begin = np.zeros_like(points[0])
     if isinstance(model.eta0, str):
-        begin[-1] = _start(model, X, y)
+        begin = null_point(_problem(model, X, y))
     return model, np.array([begin, *points])
 
 
-def _start(model, X, y):
-    """Return the intercept that a fit without a rate of the user's begins with."""
-    rows = model._check_rows(X, y, reset=False)
-    problem = _problem(model, model, rows)
-    loss, objective = problem.objective.loss, problem.objective
-    if not model.fit_intercept:
-        return 0.0
-    return float(np.ravel(loss.start(objective.y, objective.s, np, 1))[0])
-
-
-def _problem(est, model, rows):
-    X, y = rows
-    plan = read(clone(est).set_callbacks(), model._kind, "fit")
-    targets = model._encode(y, plan.loss, model._known())
-    data = Data(X, targets, np.ones(X.shape[0]))
-    return make_problem(plan, data, est.fit_intercept, est.alpha)
-
-
-def _objective(est, model, rows):
-    """Return F as a function of all coefficients and the intercept."""
-    X, y = rows
-    some = np.unique(np.linspace(0, X.shape[0] - 1, min(X.shape[0], _ROWS)).astype(int))
-    problem = _problem(est, model, (X[some], y[some]))
-
-    def value(theta):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return problem.value(np.ascontiguousarray(theta))
-
-    return value
+def _problem(model, X, y):
+    """Return F of a fitted model in the variables of X."""
+    plan = read(model, model._kind, "fit")
+    known = {} if model._known() is None else {"classes": model._known()}
+    data = model._rows(X, y, None, plan.loss, reset=False, **known)
+    return make_problem(plan, data, model.fit_intercept, model.alpha)

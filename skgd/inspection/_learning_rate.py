@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.base import clone
 
 from .._ranges import check_number
-from ._base import STYLES, axes
+from ._base import STYLES, Display, axes
 
 __all__ = ["LearningRateDisplay"]
 
 _CRAWLS = 0.1  # of the best fall of F
 
 
-class LearningRateDisplay:
+class LearningRateDisplay(Display):
     """F after some passes against ``eta0``, over decades of rates.
 
     Make one with `from_estimator`.
@@ -25,7 +25,7 @@ class LearningRateDisplay:
     values : ndarray of shape (n_rates,)
         F after the passes; where a run diverged, of the point it was sent back to.
     diverged : ndarray of bool of shape (n_rates,)
-        Where runs diverged.
+        Where runs diverged, or ended above where they began.
     start : float
         F before the first pass.
     passes : int, default=1
@@ -105,25 +105,11 @@ class LearningRateDisplay:
         start = run(1e-200)[0]  # which goes nowhere
         found = [run(rate) for rate in rates]
         values = np.array([value for value, _ in found])
-        diverged = np.array([bad for _, bad in found])
+        diverged = np.array([bad or value > start for value, bad in found])
         display = cls(rates=rates, values=values, diverged=diverged, start=start, passes=passes)
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        LearningRateDisplay
-            This one, with ``ax_``, ``figure_`` and ``line_`` set.
-        """
-        ax = axes(ax, type(self).__name__)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax):
         good = ~self.diverged
         (self.line_,) = ax.plot(self.rates[good], self.values[good], marker="o", **STYLES[0])
         ax.axhline(self.start, color="0.4", linewidth=0.8)
@@ -155,7 +141,6 @@ class LearningRateDisplay:
         ax.set_xlabel("eta0")
         passes = "one pass" if self.passes == 1 else f"{self.passes} passes"
         ax.set_ylabel(f"F after {passes}")
-        return self
 
     def _edges(self):
         if len(self.rates) == 1:

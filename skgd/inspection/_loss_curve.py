@@ -3,12 +3,12 @@
 import numpy as np
 
 from .._ranges import check_number
-from ._base import STYLES, axes, check_history, legend, name_of, smoothed
+from ._base import STYLES, Display, check_history, legend, name_of, smoothed
 
 __all__ = ["LossCurveDisplay"]
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """F against iterations or seconds, of one fit or many.
 
     Make one with `from_estimator` or `from_estimators`.
@@ -151,22 +151,9 @@ class LossCurveDisplay:
         display = cls(curves=curves, x=x, smoothing=smoothing, optimum=optimum, gap=gap)
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        LossCurveDisplay
-            This one, with ``ax_``, ``figure_`` and the lines set.
-        """
-        ax = axes(ax, type(self).__name__)
-        self.ax_, self.figure_, self.lines_, self.validation_lines_ = ax, ax.figure, {}, {}
-        right = None
+    def _draw(self, ax):
+        self.lines_, self.validation_lines_ = {}, {}
+        right, told = None, False
         for k, (name, curve) in enumerate(self.curves.items()):
             style = STYLES[k % len(STYLES)]
             value = curve["value"] - (self.optimum if self.gap else 0.0)
@@ -177,9 +164,10 @@ class LossCurveDisplay:
                 value = smoothed(value, self.smoothing)
             few = {"marker": "o"} if len(value) < 2 else {}
             (self.lines_[name],) = ax.plot(curve["x"], value, label=name, **style, **few)
-            for n, place in enumerate(curve.get("restarts", ())):
-                label = "diverged, sent back" if n == 0 and k == 0 else None
+            for place in curve.get("restarts", ()):
+                label = None if told else "diverged, sent back"
                 ax.axvline(place, color=style["color"], linewidth=0.8, alpha=0.6, label=label)
+                told = True
             if "validation_score" in curve:
                 right = ax.twinx() if right is None else right
                 scored = np.isfinite(curve["validation_score"])
@@ -190,7 +178,9 @@ class LossCurveDisplay:
                 ax.plot([], [], color=style["color"], linestyle=":", label=f"{name}: validation")
         if self.optimum is not None and not self.gap:
             ax.axhline(self.optimum, color="0.4", linewidth=0.8, label="optimum")
-        ax.set_xlabel("seconds" if self.x == "seconds" else "iteration")
+        ax.set_xlabel(self.x)
+        if self.x == "iteration":
+            ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel("F - optimum" if self.gap else "F (mean loss + penalty)")
         if self.gap:
             ax.set_yscale("log")
@@ -198,4 +188,3 @@ class LossCurveDisplay:
             right.set_ylabel("validation score (more is better)")
         self.line_ = next(iter(self.lines_.values()))
         legend(ax)
-        return self

@@ -6,12 +6,12 @@ from .._protocols import RateContext
 from .._ranges import check_number
 from ..losses import SquaredError
 from ..schedules import resolve_schedule
-from ._base import STYLES, axes, legend
+from ._base import STYLES, Display, legend
 
 __all__ = ["ScheduleDisplay"]
 
 
-class ScheduleDisplay:
+class ScheduleDisplay(Display):
     """Rates of one schedule or several against passes.
 
     Make one with `from_schedule`.
@@ -109,17 +109,18 @@ class ScheduleDisplay:
         ScheduleDisplay
             This one, with ``ax_``, ``figure_`` and the lines set.
         """
-        ax = axes(ax, type(self).__name__)
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, {}
+        super().plot(ax)
+        if log:
+            self.ax_.set_yscale("log")
+        return self
+
+    def _draw(self, ax):
+        self.lines_ = {}
         for k, (name, rates) in enumerate(self.rates.items()):
             at = np.arange(len(rates)) / self.steps_per_pass
             (self.lines_[name],) = ax.plot(at, rates, label=name, **STYLES[k % len(STYLES)])
         self.line_ = next(iter(self.lines_.values()))
-        if log:
-            ax.set_yscale("log")
-        else:
-            ax.set_ylim(bottom=0.0)
+        ax.set_ylim(bottom=0.0)
         ax.set_xlabel("pass over the rows")
         ax.set_ylabel("learning rate")
         legend(ax)
-        return self
