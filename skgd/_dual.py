@@ -44,10 +44,8 @@ def evened(pull, total=None, size=None):
     even = np.maximum(np.minimum(up, down), 0.0)
     keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
     keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
-    if (keep_up < 1.0).any():
-        np.multiply(pull, keep_up, out=pull, where=pull > 0.0)
-    if (keep_down < 1.0).any():
-        np.multiply(pull, keep_down, out=pull, where=pull < 0.0)
+    if (keep_up < 1.0).any() or (keep_down < 1.0).any():
+        pull *= np.where(pull > 0.0, keep_up, keep_down)
     return 1.0 - float(min(keep_up.min(), keep_down.min()))
 
 

@@ -136,9 +136,15 @@ class _GDBase(KnownParams, CallbackSupportMixin, BaseEstimator):
         undo()
         return self
 
-    def _is_plain(self, X, y):
+    def _is_plain(self, X, y, reset):
         """Whether `validate_data` would change nothing; it takes long to find out."""
-        return not hasattr(self, "feature_names_in_") and are_plain(X, y, self.n_features_in_)
+        if not reset:
+            return not hasattr(self, "feature_names_in_") and are_plain(X, y, self.n_features_in_)
+        if not are_plain(X, y):
+            return False
+        self.n_features_in_ = X.shape[1]
+        vars(self).pop("feature_names_in_", None)
+        return True
 
     def _validation_rows(self, X, y, weights):
         if X is None and y is None:
@@ -265,7 +271,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
         return regression_targets(y, loss)
 
     def _check_rows(self, X, y, reset):
-        if reset or not self._is_plain(X, y):
+        if not self._is_plain(X, y, reset):
             options = {"multi_output": True, "y_numeric": True, **_ROWS}
             X, y = validate_data(self, X, y, reset=reset, **options)
         check_sparse(X)
@@ -399,7 +405,7 @@ class GDClassifier(ClassifierMixin, _GDBase):
         return class_targets(y, loss, known)
 
     def _check_rows(self, X, y, reset):
-        if reset or not self._is_plain(X, y):
+        if not self._is_plain(X, y, reset):
             X, y = validate_data(self, X, y, reset=reset, **_ROWS)
         check_sparse(X)
         return X, y

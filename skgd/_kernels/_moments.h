@@ -19,8 +19,10 @@ static int column_moments_run(const rows_t *rows, const double *shift0, double *
 {
     const idx_t d = rows->d;
     double mass = 0.0, count = 0.0;
-    for (idx_t i = 0; i < rows->n_rows; i++)
-        if (rows->s[i] > 0.0) { mass += rows->s[i]; count += 1.0; }
+    SIMD_SUM(mass, count) for (idx_t i = 0; i < rows->n_rows; i++) {
+        mass += rows->s[i] > 0.0 ? rows->s[i] : 0.0;
+        count += rows->s[i] > 0.0 ? 1.0 : 0.0;
+    }
     for (idx_t c = 0; c < d; c++) {
         mean[c] = var[c] = 0.0;
         low[c] = INFINITY;

@@ -74,61 +74,102 @@ static void T(norms)(const rows_t *rows, const double *shift, const double *inv_
 
 #else
 
-#define CHUNK 256 /* rows after which the sums move to the mean so far */
+#define CHUNK 64 /* rows after which the sums move to the mean so far */
 
+#if VECTORS
 
-/* Sums about m of rows start..stop-1 and columns left..right-1, four rows for one reading of
-   the sums; returns the mass of the rows. */
-INLINE double T(tile_sums)(const rows_t *rows, idx_t start, idx_t stop, idx_t left, idx_t right,
-                           const double *RESTRICT m, double *RESTRICT first,
-                           double *RESTRICT second, double *RESTRICT low,
-                           double *RESTRICT high)
+typedef long long T(lanes_mask) __attribute__((vector_size(8 * WIDTH)));
+
+/* a where yes, b elsewhere. */
+INLINE T(vec) T(choose)(T(lanes_mask) yes, T(vec) a, T(vec) b)
 {
-    const REAL *RESTRICT x[4];
-    double s[4] = {0.0, 0.0, 0.0, 0.0}, mass = 0.0;
-    int held = 0;
-    for (idx_t i = start; i < stop || held > 0; i++) {
-        if (i < stop) {
-            if (!(rows->s[i] > 0.0)) continue;
-            mass += rows->s[i];
-            s[held] = rows->s[i];
-            x[held++] = (const REAL *)rows->data + i * rows->d;
-            if (held < 4) continue;
-        }
-        /* The last group is filled up with a row of its own, at weight 0. */
-        for (; held < 4; held++) { s[held] = 0.0; x[held] = x[0]; }
-        const REAL *RESTRICT x0 = x[0], *RESTRICT x1 = x[1];
-        const REAL *RESTRICT x2 = x[2], *RESTRICT x3 = x[3];
-        const double s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3];
-        SIMD for (idx_t c = left; c < right; c++) {
-            const double v0 = (double)x0[c], v1 = (double)x1[c];
-            const double v2 = (double)x2[c], v3 = (double)x3[c];
-            const double z0 = v0 - m[c], z1 = v1 - m[c], z2 = v2 - m[c], z3 = v3 - m[c];
-            const double p0 = s0 * z0, p1 = s1 * z1, p2 = s2 * z2, p3 = s3 * z3;
-            first[c] += (p0 + p1) + (p2 + p3);
-            second[c] += (p0 * z0 + p1 * z1) + (p2 * z2 + p3 * z3);
-            const double l0 = v0 < v1 ? v0 : v1, l1 = v2 < v3 ? v2 : v3;
-            const double h0 = v0 > v1 ? v0 : v1, h1 = v2 > v3 ? v2 : v3;
-            const double l = l0 < l1 ? l0 : l1, h = h0 > h1 ? h0 : h1;
-            low[c] = l < low[c] ? l : low[c];
-            high[c] = h > high[c] ? h : high[c];
-        }
-        held = 0;
+    return (T(vec))(((T(lanes_mask))a & yes) | ((T(lanes_mask))b & ~yes));
+}
+
+#define MOST_SIDE (WIDTH == 8 ? 4 : 2) /* vectors whose sums fit in the registers */
+
+/* Sums about m over n rows of side * WIDTH columns from left on, kept in registers; meanwhile
+   the rows that lie ahead, by so many bytes, come nearer. */
+INLINE void T(side_sums)(const REAL *const *x, const double *s, idx_t n, idx_t left, idx_t ahead,
+                         const double *m, double *first, double *second, double *low,
+                         double *high, const int side)
+{
+    T(vec) mean[MOST_SIDE], one[MOST_SIDE], two[MOST_SIDE], least[MOST_SIDE], most[MOST_SIDE];
+    for (int v = 0; v < side; v++) {
+        mean[v] = T(load_double)(m + left + v * WIDTH);
+        one[v] = two[v] = (T(vec)){0.0};
+        least[v] = T(load_double)(low + left + v * WIDTH);
+        most[v] = T(load_double)(high + left + v * WIDTH);
     }
-    return mass;
+    for (idx_t r = 0; r < n; r++) {
+        const REAL *row = x[r] + left;
+        for (int v = 0; v < side; v++) PREFETCH((const char *)(row + v * WIDTH) + ahead);
+        for (int v = 0; v < side; v++) {
+            const T(vec) value = T(load)(row + v * WIDTH), z = value - mean[v], p = s[r] * z;
+            one[v] += p;
+            two[v] += p * z;
+            least[v] = T(choose)(value < least[v], value, least[v]);
+            most[v] = T(choose)(value > most[v], value, most[v]);
+        }
+    }
+    for (int v = 0; v < side; v++) {
+        memcpy(first + left + v * WIDTH, &one[v], sizeof(one[v]));
+        memcpy(second + left + v * WIDTH, &two[v], sizeof(two[v]));
+        memcpy(low + left + v * WIDTH, &least[v], sizeof(least[v]));
+        memcpy(high + left + v * WIDTH, &most[v], sizeof(most[v]));
+    }
+}
+
+#endif
+
+/* The same, column by column, for whatever the vectors leave. */
+INLINE void T(plain_sums)(const REAL *const *x, const double *s, idx_t n, idx_t d,
+                          const double *RESTRICT m, double *RESTRICT first,
+                          double *RESTRICT second, double *RESTRICT low, double *RESTRICT high)
+{
+    memset(first, 0, (size_t)d * sizeof(double));
+    memset(second, 0, (size_t)d * sizeof(double));
+    for (idx_t r = 0; r < n; r++) {
+        const REAL *RESTRICT row = x[r];
+        const double weight = s[r];
+        SIMD for (idx_t c = 0; c < d; c++) {
+            const double value = (double)row[c], z = value - m[c];
+            first[c] += weight * z;
+            second[c] += weight * z * z;
+            low[c] = value < low[c] ? value : low[c];
+            high[c] = value > high[c] ? value : high[c];
+        }
+    }
 }
 
 /* Sets first and second to the sums about m of rows start..stop-1; returns their mass. */
 INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop, const double *m,
                             double *first, double *second, double *low, double *high)
 {
-    double mass = 0.0;
-    memset(first, 0, (size_t)rows->d * sizeof(double));
-    memset(second, 0, (size_t)rows->d * sizeof(double));
-    for (idx_t left = 0; left < rows->d; left += TILE) {
-        const idx_t right = left + TILE < rows->d ? left + TILE : rows->d;
-        mass = T(tile_sums)(rows, start, stop, left, right, m, first, second, low, high);
+    const idx_t d = rows->d;
+    const REAL *x[CHUNK];
+    double s[CHUNK], mass = 0.0;
+    idx_t n = 0;
+    for (idx_t i = start; i < stop; i++)
+        if (rows->s[i] > 0.0) {
+            x[n] = (const REAL *)rows->data + i * d;
+            s[n++] = rows->s[i];
+        }
+    SIMD_SUM(mass) for (idx_t r = 0; r < n; r++) mass += s[r];
+#if VECTORS
+    if (d >= WIDTH) {
+        const idx_t ahead = CHUNK * d * (idx_t)sizeof(REAL);
+        idx_t c = 0;
+        for (; c + MOST_SIDE * WIDTH <= d; c += MOST_SIDE * WIDTH)
+            T(side_sums)(x, s, n, c, ahead, m, first, second, low, high, MOST_SIDE);
+        for (; c + WIDTH <= d; c += WIDTH)
+            T(side_sums)(x, s, n, c, ahead, m, first, second, low, high, 1);
+        /* The last columns once more: sums are set, not added to. */
+        if (c < d) T(side_sums)(x, s, n, d - WIDTH, ahead, m, first, second, low, high, 1);
+        return mass;
     }
+#endif
+    T(plain_sums)(x, s, n, d, m, first, second, low, high);
     return mass;
 }
 
@@ -163,6 +204,7 @@ static void T(moments)(const rows_t *rows, double mass, double count,
 }
 
 #undef CHUNK
+#undef MOST_SIDE
 
 static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,
                             double *out)

@@ -161,7 +161,7 @@ class LinearObjective(Passes):
         eta : ndarray of shape (n_rows, n_outputs)
             Linear predictors of all rows.
         rows : ndarray of int of shape (n_sample,)
-            Which rows to sum over.
+            Which rows to sum over, each once, in ascending order.
         shift, inv_scale : ndarray of shape (n_features,), default=None
             :math:`m` and :math:`1 / \sigma`.
         bend : ndarray of shape (n_rows, n_outputs), default=None

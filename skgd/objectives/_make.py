@@ -11,7 +11,7 @@ __all__ = ["are_plain", "check_sparse", "linear_predictor", "make_objective", "m
 _FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 
 
-def are_plain(X, y, n_features):
+def are_plain(X, y, n_features=None):
     """Whether rows and targets are such that no check of theirs can fail or change them.
 
     Parameters
@@ -20,8 +20,8 @@ def are_plain(X, y, n_features):
         Rows as the user gave them.
     y : object
         One target or label a row.
-    n_features : int
-        Columns that X must have.
+    n_features : int, default=None
+        Columns that X must have; None is any number but none.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def are_plain(X, y, n_features):
         data = X
     else:
         return False
-    if data.dtype not in _FLOATS or X.shape[1] != n_features:
+    if data.dtype not in _FLOATS or X.shape[1] != (n_features or max(1, X.shape[1])):
         return False
     if type(y) is not np.ndarray or y.ndim != 1 or len(y) != X.shape[0] or not len(y):
         return False

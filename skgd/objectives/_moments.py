@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _MOST_PARTS = 4  # of the rows of a Hessian
+_SMALLEST_PART = 2**21  # products; below, a thread costs more than it saves
 _ROOM = 2**22  # bytes that their sums may always take
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
@@ -183,12 +184,15 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
     pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
     size = len(pairs) * (d + 1) ** 2
     parts = _MOST_PARTS if 8 * _MOST_PARTS * size <= max(_ROOM, objective.n_stored // 4) else 1
-    parts = max(1, min(parts, len(rows) // (4 * (d + 1))))
+    parts = max(1, min(parts, len(rows) // (4 * (d + 1)), len(rows) * size // _SMALLEST_PART))
+    everything = len(rows) == objective.n_rows  # their numbers are known, and nothing is gathered
 
     def one(_, first, last):
         out = np.zeros((len(pairs), d + 1, d + 1))
         for start in range(first, last, _SLICE):
-            some = rows[start : min(start + _SLICE, last)]
+            numbers = some = rows[start : min(start + _SLICE, last)]
+            if everything:
+                some = slice(start, start + len(numbers))
             q = eta[some]
             flat = q[:, 0] if k == 1 and y.ndim == 1 else q
             with np.errstate(over="ignore", invalid="ignore"):
@@ -198,10 +202,11 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
                     p = loss.proba(q, np)
                     each = (h[:, j] if i == j else -p[:, j] * p[:, i] for j, i in pairs)
                     h = np.stack(list(each), axis=1)
+            h = weigh(s[some], h)
             if loss.banded:
                 held = np.flatnonzero(h.any(axis=1))
-                some, h = some[held], h[held]
-            _kernels.gram_block(objective.table, some, weigh(s[some], h), shift, inv_scale, out)
+                numbers, h = numbers[held], h[held]
+            _kernels.gram_block(objective.table, numbers, h, shift, inv_scale, out)
         return out
 
     edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
