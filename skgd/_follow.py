@@ -14,13 +14,14 @@ from ._build import (
     relative_moments,
     scaled_problem,
 )
+from ._descend import descend
 from ._dual import between_kinks, evened
-from ._fit import descend, moderate
+from ._few import fit_on_few, may_be_few
+from ._fit import moderate
 from ._params import decided, read
 from ._problem import Problem
-from .losses import SquaredError
 from .objectives import ScaledObjective, compressed
-from .solvers._curvature import FACTORED, Factored
+from .solvers._curvature import Factored
 
 __all__ = ["Ground", "follow", "grid"]
 
@@ -28,8 +29,6 @@ _EPS_L1, _EPS_L2 = 1e-3, 1e-6  # least strength of a grid, as a part of the larg
 _TOP = 10.0  # curvatures along the gradient that the largest strength of an l2 penalty is
 _LAST, _FEW = 1e-2, 0.1  # of the curvature of a column that a tenth is flatter than, the least
 _WIDEST = 1e-14  # of the largest
-_ROWS = 2  # rows for each coefficient, from which second moments are fewer numbers
-_NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
 
 
 # -- what all strengths share ---------------------------------------------------------
@@ -80,16 +79,10 @@ class Ground:
 
     def small(self, plan, problem):
         """Return the rows in few (`Compressed`), or None where a run needs them as they are."""
-        objective = self.objective
-        size = objective.n_features + objective.n_outputs
-        if not isinstance(objective.loss, SquaredError) or plan.solver.stochastic:
-            return None
-        if not plan.solver.scales(problem):
-            return None  # a textbook recurrence is followed on the rows
-        if size > FACTORED or objective.n_active < _ROWS * size:
+        if not may_be_few(plan, problem):
             return None
         if self._small is None:
-            self._small = compressed(objective, self.moments) or False
+            self._small = compressed(self.objective, self.moments) or False
         return self._small or None
 
 
@@ -310,9 +303,10 @@ def follow(est, kind, ground, alphas, start=None):
 def _one(model, plan, ground, plain, small, left, rng):
     """Fit one strength; return what it leaves to the next."""
     if small is not None:
-        found = _on_few(model, plan, small, left, rng)
+        found = fit_on_few(model, plan, small, rng, None if left is None else left.theta)
         if found is not None:
-            return found
+            _stop(found[0])
+            return _Left(found[2])
     moments = ground.moments if plan.solver.scales(plain) else None
     problem = scaled_problem(plain, plan, moments=moments)
     null = problem.objective.from_user(ground.null)
@@ -342,37 +336,6 @@ def _one(model, plan, ground, plain, small, left, rng):
     result, watch = descend(model, plan, problem, theta, null, rng, begun=begun)
     _stop(result)
     return _leave(problem, result.state, watch.certificate, moved)
-
-
-def _on_few(model, plan, small, left, rng):
-    """Fit one strength of the squared error on as few rows as there are columns.
-
-    None where rounding of second moments is too much: the rows have to say more.
-    """
-    few = Problem(small.objective, plan.penalty, model.alpha)
-    problem = scaled_problem(few, plan, moments=small.moments)
-    objective = problem.objective
-    theta = objective.zeros()
-    if left is not None:
-        theta = left.theta.copy()
-        few.objective.split(theta)[1][:] = 0.0
-        theta = objective.from_user(theta)
-    found = copy.copy(model)
-    if found.tol is not None:
-        found.tol *= 1.0 - _NOISE  # what is left of it is for rounding
-    result, _ = descend(found, plan, problem, theta, objective.zeros(), rng)
-    _stop(result)
-    point = small.with_intercepts(objective.to_user(result.state.point))
-    whole = few.value(few.objective.zeros()) - result.state.value
-    noise = small.noise(point) / max(whole, 1e-300) if whole > 0 else 0.0
-    if found.optimality_kind_ == "gap":
-        if noise > _NOISE * (model.tol or 0.0):
-            return None
-        found.optimality_ += noise
-    vars(model).update(vars(found), tol=model.tol)
-    b = few.objective.split(point)[1]
-    model.intercept_ = b.astype(model.intercept_.dtype)
-    return _Left(point)
 
 
 def _stop(result):

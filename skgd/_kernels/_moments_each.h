@@ -74,7 +74,8 @@ static void T(norms)(const rows_t *rows, const double *shift, const double *inv_
 
 #else
 
-#define CHUNK 64 /* rows after which the sums move to the mean so far */
+#define CHUNK 256 /* rows after which the sums move to the mean so far */
+#define BLOCK 64  /* of them, which stay in the first or second cache */
 
 #if VECTORS
 
@@ -88,18 +89,19 @@ INLINE T(vec) T(choose)(T(lanes_mask) yes, T(vec) a, T(vec) b)
 
 #define MOST_SIDE (WIDTH == 8 ? 4 : 2) /* vectors whose sums fit in the registers */
 
-/* Sums about m over n rows of side * WIDTH columns from left on, kept in registers; meanwhile
-   the rows that lie ahead, by so many bytes, come nearer. */
+/* Adds sums about m over n rows of side * WIDTH columns from left on, which stay in registers;
+   meanwhile the rows that lie ahead, by so many bytes, come nearer. */
 INLINE void T(side_sums)(const REAL *const *x, const double *s, idx_t n, idx_t left, idx_t ahead,
                          const double *m, double *first, double *second, double *low,
                          double *high, const int side)
 {
     T(vec) mean[MOST_SIDE], one[MOST_SIDE], two[MOST_SIDE], least[MOST_SIDE], most[MOST_SIDE];
     for (int v = 0; v < side; v++) {
-        mean[v] = T(load_double)(m + left + v * WIDTH);
-        one[v] = two[v] = (T(vec)){0.0};
-        least[v] = T(load_double)(low + left + v * WIDTH);
-        most[v] = T(load_double)(high + left + v * WIDTH);
+        mean[v] = T(load_double)(m + v * WIDTH);
+        one[v] = T(load_double)(first + v * WIDTH);
+        two[v] = T(load_double)(second + v * WIDTH);
+        least[v] = T(load_double)(low + v * WIDTH);
+        most[v] = T(load_double)(high + v * WIDTH);
     }
     for (idx_t r = 0; r < n; r++) {
         const REAL *row = x[r] + left;
@@ -113,31 +115,68 @@ INLINE void T(side_sums)(const REAL *const *x, const double *s, idx_t n, idx_t l
         }
     }
     for (int v = 0; v < side; v++) {
-        memcpy(first + left + v * WIDTH, &one[v], sizeof(one[v]));
-        memcpy(second + left + v * WIDTH, &two[v], sizeof(two[v]));
-        memcpy(low + left + v * WIDTH, &least[v], sizeof(least[v]));
-        memcpy(high + left + v * WIDTH, &most[v], sizeof(most[v]));
+        memcpy(first + v * WIDTH, &one[v], sizeof(one[v]));
+        memcpy(second + v * WIDTH, &two[v], sizeof(two[v]));
+        memcpy(low + v * WIDTH, &least[v], sizeof(least[v]));
+        memcpy(high + v * WIDTH, &most[v], sizeof(most[v]));
+    }
+}
+
+/* The same of all columns, the last WIDTH of them with sums of their own where they overlap. */
+INLINE void T(vector_sums)(const REAL *const *x, const double *s, idx_t n, idx_t d,
+                           const double *m, double *first, double *second, double *low,
+                           double *high)
+{
+    const idx_t ahead = BLOCK * d * (idx_t)sizeof(REAL), end = d - WIDTH;
+    double one[WIDTH] = {0.0}, two[WIDTH] = {0.0};
+    memset(first, 0, (size_t)d * sizeof(double));
+    memset(second, 0, (size_t)d * sizeof(double));
+    for (idx_t r = 0; r < n; r += BLOCK) {
+        const idx_t rows = r + BLOCK < n ? BLOCK : n - r;
+        idx_t c = 0;
+        for (; c + MOST_SIDE * WIDTH <= d; c += MOST_SIDE * WIDTH)
+            T(side_sums)(x + r, s + r, rows, c, ahead, m + c, first + c, second + c, low + c,
+                         high + c, MOST_SIDE);
+        for (; c + WIDTH <= d; c += WIDTH)
+            T(side_sums)(x + r, s + r, rows, c, ahead, m + c, first + c, second + c, low + c,
+                         high + c, 1);
+        if (c < d)
+            T(side_sums)(x + r, s + r, rows, end, ahead, m + end, one, two, low + end,
+                         high + end, 1);
+    }
+    if (d % WIDTH != 0) {
+        memcpy(first + end, one, sizeof(one));
+        memcpy(second + end, two, sizeof(two));
     }
 }
 
 #endif
 
-/* The same, column by column, for whatever the vectors leave. */
-INLINE void T(plain_sums)(const REAL *const *x, const double *s, idx_t n, idx_t d,
+/* The same for rows shorter than a vector, four of them for one reading of the sums. */
+INLINE void T(plain_sums)(const REAL **x, double *s, idx_t n, idx_t d,
                           const double *RESTRICT m, double *RESTRICT first,
                           double *RESTRICT second, double *RESTRICT low, double *RESTRICT high)
 {
     memset(first, 0, (size_t)d * sizeof(double));
     memset(second, 0, (size_t)d * sizeof(double));
-    for (idx_t r = 0; r < n; r++) {
-        const REAL *RESTRICT row = x[r];
-        const double weight = s[r];
+    /* The last group is filled up with a row of its own, at weight 0. */
+    for (idx_t r = n; r % 4 != 0; r++) { s[r] = 0.0; x[r] = x[n - n % 4]; }
+    for (idx_t r = 0; r < n; r += 4) {
+        const REAL *RESTRICT x0 = x[r], *RESTRICT x1 = x[r + 1];
+        const REAL *RESTRICT x2 = x[r + 2], *RESTRICT x3 = x[r + 3];
+        const double s0 = s[r], s1 = s[r + 1], s2 = s[r + 2], s3 = s[r + 3];
         SIMD for (idx_t c = 0; c < d; c++) {
-            const double value = (double)row[c], z = value - m[c];
-            first[c] += weight * z;
-            second[c] += weight * z * z;
-            low[c] = value < low[c] ? value : low[c];
-            high[c] = value > high[c] ? value : high[c];
+            const double v0 = (double)x0[c], v1 = (double)x1[c];
+            const double v2 = (double)x2[c], v3 = (double)x3[c];
+            const double z0 = v0 - m[c], z1 = v1 - m[c], z2 = v2 - m[c], z3 = v3 - m[c];
+            const double p0 = s0 * z0, p1 = s1 * z1, p2 = s2 * z2, p3 = s3 * z3;
+            first[c] += (p0 + p1) + (p2 + p3);
+            second[c] += (p0 * z0 + p1 * z1) + (p2 * z2 + p3 * z3);
+            const double l0 = v0 < v1 ? v0 : v1, l1 = v2 < v3 ? v2 : v3;
+            const double h0 = v0 > v1 ? v0 : v1, h1 = v2 > v3 ? v2 : v3;
+            const double l = l0 < l1 ? l0 : l1, h = h0 > h1 ? h0 : h1;
+            low[c] = l < low[c] ? l : low[c];
+            high[c] = h > high[c] ? h : high[c];
         }
     }
 }
@@ -158,14 +197,7 @@ INLINE double T(chunk_sums)(const rows_t *rows, idx_t start, idx_t stop, const d
     SIMD_SUM(mass) for (idx_t r = 0; r < n; r++) mass += s[r];
 #if VECTORS
     if (d >= WIDTH) {
-        const idx_t ahead = CHUNK * d * (idx_t)sizeof(REAL);
-        idx_t c = 0;
-        for (; c + MOST_SIDE * WIDTH <= d; c += MOST_SIDE * WIDTH)
-            T(side_sums)(x, s, n, c, ahead, m, first, second, low, high, MOST_SIDE);
-        for (; c + WIDTH <= d; c += WIDTH)
-            T(side_sums)(x, s, n, c, ahead, m, first, second, low, high, 1);
-        /* The last columns once more: sums are set, not added to. */
-        if (c < d) T(side_sums)(x, s, n, d - WIDTH, ahead, m, first, second, low, high, 1);
+        T(vector_sums)(x, s, n, d, m, first, second, low, high);
         return mass;
     }
 #endif
@@ -204,6 +236,7 @@ static void T(moments)(const rows_t *rows, double mass, double count,
 }
 
 #undef CHUNK
+#undef BLOCK
 #undef MOST_SIDE
 
 static void T(norms)(const rows_t *rows, const double *shift, const double *inv_scale,

@@ -10,6 +10,8 @@ from ._moments import Moments
 
 __all__ = ["Compressed", "compressed"]
 
+_LEAST = 1e-280  # squares below have lost digits
+
 
 @dataclass
 class Compressed:
@@ -67,7 +69,7 @@ def compressed(objective, moments):
     Returns
     -------
     Compressed or None
-        None where second moments overflow.
+        None where second moments overflow, or spreads are so small that their squares vanish.
 
     Notes
     -----
@@ -86,6 +88,11 @@ def compressed(objective, moments):
         left = y - target
         scale = np.sqrt(np.where(square > 0, square, 1.0))
         unit = np.sqrt(s @ left**2 / mass)
+        spread = moments.high > moments.low
+        if not objective.fit_intercept:
+            spread = (moments.low != 0.0) | (moments.high != 0.0)
+        if (square[spread] < _LEAST).any() or (left.any(axis=0) & (unit**2 < _LEAST)).any():
+            return None
         unit[~(unit > 0)] = 1.0
         left *= s[:, None]
         whole = np.empty((d + k, d + k))
@@ -96,6 +103,9 @@ def compressed(objective, moments):
         if objective.fit_intercept:
             G -= g[:, None] * mean
         whole[d:, :d] = G / scale / unit[:, None]
+        # What rounding leaves of a constant column must not pass for a small spread.
+        whole[:, :d][:, ~spread] = 0.0
+        whole[:d][~spread] = 0.0
         whole[d:, d:] = left.T @ (y - target) / np.outer(unit, unit)
     if not np.isfinite(whole[:, :d]).all() or not np.isfinite(whole[d:, d:]).all():
         return None

@@ -1,0 +1,104 @@
+"""Squared errors of many rows as those of few: fits that read X for its moments alone."""
+
+import copy
+
+import numpy as np
+
+from ._build import scaled_problem
+from ._descend import descend
+from ._problem import Problem
+from .losses import SquaredError
+from .solvers import Newton
+from .solvers._curvature import FACTORED
+
+__all__ = ["fit_on_few", "may_be_few", "worth_few"]
+
+_ROWS = 2  # rows for each coefficient, from which second moments are fewer numbers
+_MANY = 16  # the same, from which one fit pays for making them
+_NARROW = 64  # columns up to which they cost no more than the passes of a descent
+_CHEAP = 3e8  # products that are not worth saving
+_NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
+
+
+def may_be_few(plan, problem):
+    """Whether a run may be one on `Compressed` rows: all it needs are squared errors.
+
+    Parameters
+    ----------
+    plan : Plan
+        With its solver decided.
+    problem : Problem
+        In the user's variables.
+
+    Returns
+    -------
+    bool
+        False also where there are hardly more rows than columns.
+    """
+    objective = problem.objective
+    size = objective.n_features + objective.n_outputs
+    if not isinstance(objective.loss, SquaredError) or plan.solver.stochastic:
+        return False
+    if not plan.solver.scales(problem):
+        return False  # a textbook recurrence is followed on the rows
+    return size <= FACTORED and objective.n_active >= _ROWS * size
+
+
+def worth_few(plan, problem):
+    """Whether a single fit by `Newton` is faster so, which forms second moments anyway."""
+    objective = problem.objective
+    size = objective.n_features + objective.n_outputs
+    if not (isinstance(plan.solver, Newton) and may_be_few(plan, problem)):
+        return False
+    entries = objective.n_stored / objective.n_rows
+    cheap = size <= _NARROW or objective.n_active * entries * min(entries, size) <= _CHEAP
+    return cheap and objective.n_active >= _MANY * size
+
+
+def fit_on_few(est, plan, small, rng, start=None):
+    """Minimise F on few rows with the same squared errors; set the attributes of ``est``.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        As in `skgd._fit.fit`.
+    plan : Plan
+        With its solver decided.
+    small : Compressed
+        The rows.
+    rng : numpy.random.RandomState
+        As in `skgd._descend.descend`.
+    start : ndarray of shape (n_params,), default=None
+        Where to begin, in the user's variables; the intercepts do not matter. None is zero.
+
+    Returns
+    -------
+    tuple of (Result, object, ndarray) or None
+        What `descend` returns, and the point in the user's variables. None where rounding of
+        second moments is too much: the rows have to say more.
+    """
+    few = Problem(small.objective, plan.penalty, float(est.alpha))
+    problem = scaled_problem(few, plan, moments=small.moments)
+    objective = problem.objective
+    theta = objective.zeros()
+    if start is not None:
+        theta = start.copy()
+        few.objective.split(theta)[1][:] = 0.0
+        theta = objective.from_user(theta)
+    found = copy.copy(est)
+    if found.tol is not None:
+        found.tol *= 1.0 - _NOISE  # what is left of it is for rounding
+    result, watch = descend(found, plan, problem, theta, objective.zeros(), rng)
+    point = small.with_intercepts(objective.to_user(result.state.point))
+    whole = few.value(few.objective.zeros()) - result.state.value
+    noise = small.noise(point) / max(whole, 1e-300) if whole > 0 else 0.0
+    if found.optimality_kind_ == "gap":
+        if noise > _NOISE * (est.tol or 0.0) and result.interrupt is None:
+            return None
+        found.optimality_ += noise
+    vars(est).update(vars(found), tol=est.tol)
+    b = few.objective.split(point)[1]
+    with np.errstate(over="ignore"):
+        intercept = b.astype(est.intercept_.dtype)
+    est.intercept_ = intercept if np.isfinite(intercept).all() else b.copy()
+    return result, watch, point

@@ -1,0 +1,149 @@
+"""Fits of the squared error that read X for its moments alone."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+from sklearn.linear_model import ElasticNet
+
+from skgd import GDRegressor, _fit
+from skgd.objectives import LinearObjective
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Numbers of rows of each full pass."""
+    found, look = [], LinearObjective.look
+
+    def watched(self, theta):
+        found.append(self.n_rows)
+        return look(self, theta)
+
+    monkeypatch.setattr(LinearObjective, "look", watched)
+    return found
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 6)) * [1.0, 10.0, 1e3, 0.1, 1.0, 1.0] + [0, 5, 0, 3, 1e3, 0]
+    X[:, 5] = 2.0  # constant
+    return X, X @ [1.0, 0.2, 0.0, 3.0, -1.0, 0.0] + rng.standard_normal(400) + 7.0
+
+
+def ridge(X, y, alpha, s, fit_intercept=True):
+    """The closed form, from a QR of augmented rows."""
+    mass = s.sum()
+    m, t = (s @ X / mass, s @ y / mass) if fit_intercept else (0.0, 0.0 * y[0])
+    root = np.sqrt(s / mass)[:, None]
+    rows = np.vstack([root * (X - m), np.sqrt(alpha) * np.eye(X.shape[1])])
+    targets = np.concatenate([root[:, 0] * (y - t), np.zeros(X.shape[1])])
+    w = np.linalg.lstsq(rows, targets, rcond=None)[0]
+    return w, t - np.sum(m * w)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("house", [np.asarray, sp.csr_array])
+def test_it_is_the_closed_form(house, weighted, fit_intercept, data, read):
+    X, y = data
+    s = np.random.default_rng(1).integers(0, 3, len(y)).astype(float) if weighted else None
+    est = GDRegressor(alpha=0.1, tol=1e-10, fit_intercept=fit_intercept)
+    est.fit(house(X), y, sample_weight=s)
+    assert max(read) <= X.shape[1] + 1
+    w, b = ridge(X, y, 0.1, np.ones(len(y)) if s is None else s, fit_intercept)
+    assert_allclose(est.coef_, w, rtol=2e-3, atol=1e-5)  # two columns are almost the same
+    assert est.optimality_kind_ == "gap"
+    assert est.optimality_ <= 1e-10
+    F = [
+        np.average((y - X @ v - c) ** 2, weights=s) / 2 + 0.05 * (v @ v)
+        for v, c in ((w, b), (est.coef_, est.intercept_[0]))
+    ]
+    null = np.average(y**2, weights=s) / 2  # what digits are lost of
+    assert F[1] == pytest.approx(F[0], rel=1e-9, abs=1e-12 * null)
+    assert est.loss_curve_[-1] == pytest.approx(F[1], rel=1e-9, abs=1e-12 * null)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_it_is_scikit_learns_with_an_l1_part(l1_ratio, data, read):
+    X, y = data
+    Z = X / np.maximum(X.std(axis=0), 1e-3)
+    est = GDRegressor(penalty="elasticnet", alpha=0.05, l1_ratio=l1_ratio, tol=1e-9).fit(Z, y)
+    assert max(read) <= X.shape[1] + 1
+    peer = ElasticNet(0.05, l1_ratio=l1_ratio, tol=1e-12, max_iter=100_000).fit(Z, y)
+    assert_allclose(est.coef_, peer.coef_, rtol=1e-5, atol=1e-7)
+    assert (est.coef_ == 0).any()
+
+
+def test_targets_side_by_side_are_each_on_its_own(data, read):
+    X, y = data
+    both = GDRegressor(alpha=0.1).fit(X, np.column_stack([y, -2 * y + X[:, 0]]))
+    assert max(read) <= X.shape[1] + 2
+    assert_allclose(both.coef_[0], GDRegressor(alpha=0.1).fit(X, y).coef_, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"solver": "lbfgs"},
+        {"loss": "huber"},
+        {"early_stopping": True},
+        {"tol": 1e-15, "max_iter": 3},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_all_rows_are_read_where_they_are_asked_for(more, data, read):
+    X, y = data
+    GDRegressor(**more).fit(X, y)
+    assert max(read) >= 360
+
+
+def test_callbacks_and_starts_see_the_rows_themselves(data, read):
+    X, y = data
+    GDRegressor().set_callbacks(lambda event: None).fit(X, y)
+    assert max(read) == 400
+    read.clear()
+    GDRegressor().fit(X, y, coef_init=np.ones(6))
+    assert max(read) == 400
+
+
+def test_columns_far_from_zero_need_the_rows(data, read):
+    X, y = data
+    far = X + 1e10
+    est = GDRegressor(tol=1e-6).fit(far, y)
+    assert max(read) == 400
+    w, _ = ridge(far, y, 1e-4, np.ones(400))
+    F = [np.mean((y - y.mean() - (far - far.mean(0)) @ v) ** 2) / 2 for v in (w, est.coef_)]
+    assert F[1] <= F[0] * (1 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    "rows, targets", [(1e-100, 1.0), (1.0, 1e-120), (1e100, 1.0), (1.0, 1e140)]
+)
+def test_squares_that_vanish_or_are_large_do_no_harm(rows, targets, data):
+    X, y = data
+    est = GDRegressor(penalty=None).fit(X * rows, y * targets)
+    own = GDRegressor(penalty=None).fit(X, y)
+    assert_allclose(est.coef_ * (rows / targets), own.coef_, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_is_said_of_a_fit_is_the_same_on_few_rows_and_on_all(data, monkeypatch):
+    X, y = data
+    few = GDRegressor(penalty="l1", alpha=0.1).fit(X, y)
+    monkeypatch.setattr(_fit, "worth_few", lambda plan, problem: False)
+    whole = GDRegressor(penalty="l1", alpha=0.1).fit(X, y)
+    assert set(vars(few)) == set(vars(whole))
+    for name in ("n_iter_", "converged_", "stop_reason_", "optimality_kind_", "tol"):
+        assert getattr(few, name) == getattr(whole, name)
+    assert few.coef_.dtype == whole.coef_.dtype
+    assert_allclose(few.coef_, whole.coef_, rtol=1e-3, atol=1e-4)
+    assert set(few.history_) == set(whole.history_)
+
+
+def test_float32_rows_give_float32_coefficients(data):
+    X, y = data
+    est = GDRegressor(alpha=0.1).fit(X.astype(np.float32), y.astype(np.float32))
+    assert est.coef_.dtype == est.intercept_.dtype == np.float32
+    w, _ = ridge(X, y, 0.1, np.ones(400))
+    assert_allclose(est.coef_, w, rtol=2e-3, atol=1e-3)
