@@ -141,6 +141,15 @@ def test_what_is_said_of_a_fit_is_the_same_on_few_rows_and_on_all(data, monkeypa
     assert set(few.history_) == set(whole.history_)
 
 
+@pytest.mark.parametrize("unit", [1e-40, 1e-9, 1e40])
+def test_the_unit_of_weights_does_not_matter(unit, data):
+    X, y = data
+    s = np.random.default_rng(1).random(len(y))
+    one, other = (GDRegressor(alpha=0.1).fit(X, y, sample_weight=s * u) for u in (1.0, unit))
+    assert one.n_iter_ == other.n_iter_
+    assert_allclose(other.coef_, one.coef_, rtol=1e-7, atol=1e-9)
+
+
 def test_float32_rows_give_float32_coefficients(data):
     X, y = data
     est = GDRegressor(alpha=0.1).fit(X.astype(np.float32), y.astype(np.float32))

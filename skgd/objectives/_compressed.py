@@ -54,7 +54,8 @@ class Compressed:
 def compressed(objective, moments):
     r"""Return rows with the squared errors of all rows, or None where there are none.
 
-    .. math:: \sum_i s_i \|y_i - W x_i - b\|^2 = \sum_{j \le d + k} \|v_j - W u_j\|^2
+    .. math:: \frac{1}{\sum_i s_i} \sum_i s_i \|y_i - W x_i - b\|^2
+        = \sum_{j \le d + k} \|v_j - W u_j\|^2
 
     at the best intercepts, for rows :math:`[u_j, v_j]` of a factor of the weighted second
     moments of :math:`[x_i, y_i]` about their means.
@@ -109,6 +110,7 @@ def compressed(objective, moments):
         whole[d:, d:] = left.T @ (y - target) / np.outer(unit, unit)
     if not np.isfinite(whole[:, :d]).all() or not np.isfinite(whole[d:, d:]).all():
         return None
+    whole /= mass  # whatever the unit of the weights
     factor, pivots, rank, _ = dpstrf(whole, lower=1)
     rows = np.zeros((max(rank, 1), d + k))
     rows[:rank, pivots - 1] = np.tril(factor)[:, :rank].T
@@ -120,7 +122,7 @@ def compressed(objective, moments):
         objective.loss,
         n_outputs=k,
         fit_intercept=False,
-        mass=objective.mass,
+        mass=objective.mass / mass,
     )
     few.dtype = objective.dtype
     about = Moments(moments.mass, np.zeros(d), square, moments.low - mean, moments.high - mean)
