@@ -110,9 +110,9 @@ class Newton(LBFGS):
 
     Sampled Hessians are analysed in [2]_.
 
-    Squared errors of many more rows than columns are fitted on as few rows as there are columns, with
-    the same second moments: X is read for these alone, unless callbacks, a start or rows held
-    out ask for the rows themselves, or rounding would show in the certificate.
+    Squared errors of many more rows than columns are fitted on as few rows as there are
+    columns, with the same second moments: X is read for these alone, unless callbacks, a start
+    or rows held out ask for the rows themselves, or rounding would show in the certificate.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
