@@ -136,15 +136,17 @@ class _GDBase(KnownParams, CallbackSupportMixin, BaseEstimator):
         undo()
         return self
 
-    def _is_plain(self, X, y, reset):
-        """Whether `validate_data` would change nothing; it takes long to find out."""
-        if not reset:
-            return not hasattr(self, "feature_names_in_") and are_plain(X, y, self.n_features_in_)
-        if not are_plain(X, y):
-            return False
-        self.n_features_in_ = X.shape[1]
-        vars(self).pop("feature_names_in_", None)
-        return True
+    def _validated(self, X, y, reset, **options):
+        """Return what `validate_data` does, at once where it would change nothing."""
+        known = None if reset else self.n_features_in_
+        named = not reset and hasattr(self, "feature_names_in_")
+        if named or not are_plain(X, y, known):
+            X, y = validate_data(self, X, y, reset=reset, **options, **_ROWS)
+        elif reset:
+            self.n_features_in_ = X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+        check_sparse(X)
+        return X, y
 
     def _validation_rows(self, X, y, weights):
         if X is None and y is None:
@@ -271,10 +273,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
         return regression_targets(y, loss)
 
     def _check_rows(self, X, y, reset):
-        if not self._is_plain(X, y, reset):
-            options = {"multi_output": True, "y_numeric": True, **_ROWS}
-            X, y = validate_data(self, X, y, reset=reset, **options)
-        check_sparse(X)
+        X, y = self._validated(X, y, reset, multi_output=True, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 0:
             raise ValueError("y has no targets: it must have at least one column.")
         return X, y
@@ -405,10 +404,7 @@ class GDClassifier(ClassifierMixin, _GDBase):
         return class_targets(y, loss, known)
 
     def _check_rows(self, X, y, reset):
-        if not self._is_plain(X, y, reset):
-            X, y = validate_data(self, X, y, reset=reset, **_ROWS)
-        check_sparse(X)
-        return X, y
+        return self._validated(X, y, reset)
 
     def _rows(self, X, y, sample_weight, loss, reset, classes=None, zeros=False):
         X, y = self._check_rows(X, y, reset)

@@ -16,7 +16,6 @@ __all__ = ["fit_on_few", "may_be_few", "worth_few"]
 _ROWS = 2  # rows for each coefficient, from which second moments are fewer numbers
 _MANY = 16  # the same, from which one fit pays for making them
 _NARROW = 64  # columns up to which they cost no more than the passes of a descent
-_CHEAP = 3e8  # products that are not worth saving
 _NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
 
 
@@ -50,9 +49,8 @@ def worth_few(plan, problem):
     size = objective.n_features + objective.n_outputs
     if not (isinstance(plan.solver, Newton) and may_be_few(plan, problem)):
         return False
-    entries = objective.n_stored / objective.n_rows
-    cheap = size <= _NARROW or objective.n_active * entries * min(entries, size) <= _CHEAP
-    return cheap and objective.n_active >= _MANY * size
+    n = objective.n_active
+    return n >= _MANY * size and (size <= _NARROW or plan.solver.first_sample(problem) == n)
 
 
 def fit_on_few(est, plan, small, rng, start=None):

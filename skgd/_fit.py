@@ -121,9 +121,11 @@ def fit(
     plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)
-    moments = relative_moments(plain.objective) if plan.solver.scales(plain) else None
-    if not (callbacks_of(est) or validation or record) and start is None:
-        small = compressed(plain.objective, moments) if worth_few(plan, plain) else None
+    moments = None
+    watched = callbacks_of(est) or validation is not None
+    if not watched and record is None and start is None and worth_few(plan, plain):
+        moments = relative_moments(plain.objective)
+        small = compressed(plain.objective, moments)
         found = None if small is None else fit_on_few(est, plan, small, rng)
         if found is not None:
             result, watch, _ = found

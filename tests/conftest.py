@@ -1,9 +1,11 @@
 """Small data sets, homes of rows, and F written out independently of the package."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy.special import logsumexp, xlogy
+from stream_cases import N as STREAM
 
 from skgd._problem import Problem
 from skgd.objectives import Moments, make_objective, make_scaled
@@ -105,6 +107,28 @@ def rows():
 def target():
     """Maker of targets: ``target(X, kind)``."""
     return make_target
+
+
+# ---- a stream ----
+
+
+@pytest.fixture
+def X(rows):
+    """Rows of a stream; many modules have their own."""
+    return rows(STREAM, 4)
+
+
+@pytest.fixture
+def y(X, target):
+    """Two classes for them."""
+    return target(X, "binary")
+
+
+@pytest.fixture
+def frame(X, y):
+    """The same as a table, with labels and weights."""
+    f = pd.DataFrame(X, columns=list("abcd"))
+    return f.assign(label=np.where(y > 0, "yes", "no"), w=np.arange(len(y)) % 3 + 0.5)
 
 
 # ---- homes ----

@@ -73,12 +73,12 @@ def test_a_point_near_the_optimum_is_known_to_be_however_small_alpha_is(target, 
 @pytest.mark.parametrize("case", [LOOSE[0], LOOSE[4]], ids=case_name)
 def test_the_bound_of_slopes_alone_is_loose_for_an_l1_penalty(target, monkeypatch, case):
     problem = raw_problem(*case, target, L1())
-    points = run_of(problem, 60)
+    points = run_of(problem, 12)  # later ones depend on the last bits of sums
     plain = []
     for largest in (0, 500):
         monkeypatch.setattr(_certificate, "_FACTORED", largest)
         plain.append(Certificate(problem, points[0][1], tol=1e-4).optimality(*points[-1]))
-    assert plain[0] > 5e-3 > 1e-4 >= plain[1]
+    assert plain[0] > 1e-2 > 1e-4 >= plain[1]
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

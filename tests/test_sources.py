@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import dump_svmlight_file
-from sklearn.metrics import log_loss
+from stream_cases import SIZE, N
 
 from skgd import GDClassifier
 from skgd.streaming import (
@@ -27,38 +27,6 @@ from skgd.streaming import (
     SVMLightBatches,
     fit_stream,
 )
-
-N, SIZE = 105, 20
-
-
-@pytest.fixture
-def X(rows):
-    return rows(N, 4)
-
-
-@pytest.fixture
-def y(X, target):
-    return target(X, "binary")
-
-
-@pytest.fixture
-def frame(X, y):
-    f = pd.DataFrame(X, columns=list("abcd"))
-    return f.assign(label=np.where(y > 0, "yes", "no"), w=np.arange(N) % 3 + 0.5)
-
-
-def by_hand(est, X, y, classes=None, s=None, size=SIZE):
-    """Learn from slices by a plain loop; return the estimator and what it predicted before."""
-    ahead = []
-    for i in range(0, len(y), size):
-        part = slice(i, i + size)
-        if i and classes is not None:
-            p = est.predict_proba(X[part])
-            ahead.append(log_loss(y[part], p, labels=classes))
-        more = {} if classes is None else {"classes": classes}
-        est.partial_fit(X[part], y[part], sample_weight=None if s is None else s[part], **more)
-    return est, ahead
-
 
 # ---- sources ----
 

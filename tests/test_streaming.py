@@ -1,11 +1,11 @@
 """Streams: what is learnt is what partial_fit learns, whatever the batches come from."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss, mean_squared_error
+from stream_cases import SIZE, N, by_hand
 
 from skgd import GDClassifier, GDRegressor
 from skgd.streaming import (
@@ -15,38 +15,6 @@ from skgd.streaming import (
     SQLBatches,
     fit_stream,
 )
-
-N, SIZE = 105, 20
-
-
-@pytest.fixture
-def X(rows):
-    return rows(N, 4)
-
-
-@pytest.fixture
-def y(X, target):
-    return target(X, "binary")
-
-
-@pytest.fixture
-def frame(X, y):
-    f = pd.DataFrame(X, columns=list("abcd"))
-    return f.assign(label=np.where(y > 0, "yes", "no"), w=np.arange(N) % 3 + 0.5)
-
-
-def by_hand(est, X, y, classes=None, s=None, size=SIZE):
-    """Learn from slices by a plain loop; return the estimator and what it predicted before."""
-    ahead = []
-    for i in range(0, len(y), size):
-        part = slice(i, i + size)
-        if i and classes is not None:
-            p = est.predict_proba(X[part])
-            ahead.append(log_loss(y[part], p, labels=classes))
-        more = {} if classes is None else {"classes": classes}
-        est.partial_fit(X[part], y[part], sample_weight=None if s is None else s[part], **more)
-    return est, ahead
-
 
 # ---- the loop ----
 

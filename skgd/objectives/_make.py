@@ -38,7 +38,7 @@ def are_plain(X, y, n_features=None):
         data = X
     else:
         return False
-    if data.dtype not in _FLOATS or X.shape[1] != (n_features or max(1, X.shape[1])):
+    if data.dtype not in _FLOATS or not X.shape[1] or n_features not in (None, X.shape[1]):
         return False
     if type(y) is not np.ndarray or y.ndim != 1 or len(y) != X.shape[0] or not len(y):
         return False

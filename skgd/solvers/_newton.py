@@ -159,7 +159,7 @@ class Newton(LBFGS):
             As of `LBFGS`; ``memory["model"]`` is made by the first step.
         """
         state = self._begin(problem, theta, rng)
-        sample = self._first_sample(problem)
+        sample = self.first_sample(problem)
         wait = self._worth(problem, sample)
         whole = formed_size(problem.objective) == block_size(problem.objective)
         patience = _PATIENCE if whole else _MORE_PATIENCE
@@ -211,7 +211,19 @@ class Newton(LBFGS):
         # Columns that are much alike need none at all; on others a few steps are no loss.
         return int(passes) if passes > _DEAR else 0
 
-    def _first_sample(self, problem):
+    def first_sample(self, problem):
+        """Return how many rows the first Hessian is taken from.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+
+        Returns
+        -------
+        int
+            All that have a weight, where their Hessian is cheap.
+        """
         objective, size = problem.objective, formed_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
         if size < block_size(objective):
