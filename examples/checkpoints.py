@@ -28,3 +28,17 @@ with tempfile.TemporaryDirectory() as folder:
 
 print(skgd.summary(est))
 print("the same bits as in one go:", np.array_equal(est.coef_, whole.coef_))
+
+# %%
+# F of both runs, where matplotlib is installed: they lie on one line.
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    plt = None
+
+if plt is not None:
+    from skgd.inspection import LossCurveDisplay
+
+    shown = LossCurveDisplay.from_estimators({"in one go": whole, "resumed": est})
+    shown.ax_.axvline(15, color="0.5", linewidth=0.8)
+    shown.ax_.annotate("checkpoint", (15.5, 0.9), xycoords=("data", "axes fraction"), color="0.4")

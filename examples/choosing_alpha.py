@@ -19,6 +19,11 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDRegressor, GDRegressorCV, regularization_path
 
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # figures are an extra: pip install "skgd[plot]"
+    plt = None
+
 
 def load():
     """Return diabetes records with columns of noise, and which of them are real."""
@@ -50,6 +55,18 @@ def main():
                 f"{penalty:11s} {selection:19s} {model.l1_ratio_:8.1f}  {model.alpha_:<9.3g} "
                 f"{used.sum():7d} {used[real].sum():5d}  {model.best_score_:.3f}"
             )
+
+    if plt is not None:
+        draw(X, y, model=GDRegressorCV(penalty="l1", selection="one_standard_error").fit(X, y))
+
+
+def draw(X, y, model):
+    """Draw the coefficients along the path, and the strength that was chosen."""
+    from skgd.inspection import RegularizationPathDisplay
+
+    path = regularization_path(GDRegressor(penalty="l1"), X, y, n_alphas=40)
+    names = [*load_diabetes().feature_names, *[f"noise {k}" for k in range(20)]]
+    RegularizationPathDisplay.from_path(path, feature_names=names, best=model.alpha_)
 
 
 if __name__ == "__main__":

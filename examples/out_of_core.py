@@ -20,6 +20,11 @@ import numpy as np
 from skgd import GDClassifier, summary
 from skgd.streaming import CSVBatches, fit_stream
 
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # figures are an extra: pip install "skgd[plot]"
+    plt = None
+
 
 def write(path, n_rows=60_000):
     """Write visits with prices in cents, ages in years and ratings in [0, 5], as they come."""
@@ -51,6 +56,18 @@ def main():
         ahead, score = (model.history_[name][k] for name in ("progressive", "validation_score"))
         print(f"{k + 1:7d}{ahead:22.4f}{score:24.4f}")
     print(f"\naccuracy on rows held out {model.score(*held):.3f}\n{summary(model)}")
+    if plt is not None:
+        draw(model.history_)
+
+
+def draw(history):
+    """Draw the loss of each batch before it was learnt, and the loss of rows held out."""
+    _, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    axes[0].plot(history["rows"], history["progressive"], ".-")
+    axes[0].set(xlabel="rows learnt", ylabel="log loss of the next batch")
+    scored = np.isfinite(history["validation_score"])
+    axes[1].plot(history["rows"][scored], -history["validation_score"][scored], "o-")
+    axes[1].set(xlabel="rows learnt", ylabel="log loss of rows held out")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 from skgd import GDClassifier
 from skgd.solvers import Adam
 
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # figures are an extra: pip install "skgd[plot]"
+    plt = None
+
 
 def load():
     """Return a DataFrame with a text column, and a two-class target."""
@@ -71,6 +76,22 @@ def main():
     print(shown.head(6).to_string(index=False, na_rep="-", float_format="{:.4g}".format))
     print(f"\nBest: {search.best_params_}")
     print(f"Accuracy on unseen patients: {(search.predict(X_test) == y_test).mean():.3f}")
+    if plt is not None:
+        draw(shown)
+
+
+def draw(shown):
+    """Draw the log loss of every setting, the best at the top."""
+    _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    labels = [
+        f"{solver if isinstance(solver, str) else f'Adam(beta_2={beta:g})'}, alpha {alpha:g}"
+        + ("" if eta0 != eta0 or eta0 == "auto" else f", eta0 {eta0:g}")
+        for solver, alpha, eta0, beta in shown.iloc[::-1, :4].itertuples(index=False)
+    ]
+    ax.plot(shown["log loss"].to_numpy()[::-1], range(len(labels)), "o")
+    ax.set_yticks(range(len(labels)), labels)
+    ax.grid(axis="y", color="0.9")
+    ax.set_xlabel("log loss, mean of 3 folds")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ from sklearn.model_selection import train_test_split
 
 from skgd import GDClassifier, GDRegressor
 
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # figures are an extra: pip install "skgd[plot]"
+    plt = None
+
 SOLVERS = ["newton", "lbfgs", "agd", "gd", "sgd", "momentum", "nesterov", "adagrad", "adam"]
 ALPHA = 1e-4
 
@@ -43,19 +48,34 @@ def objective(model, X, y):
 
 
 def compare(title, score_name, models, X, y):
-    """Fit each model and print one line for it."""
+    """Fit each model, print one line for it, and return F of each."""
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     print(f"{title}: {X.shape[0]} rows, {X.shape[1]} columns")
+    reached = {}
     print(f"{'solver':<16}{'F':>11}{score_name:>11}{'passes':>9}{'seconds':>10}  stopped")
     for name, model in models.items():
         start = time.perf_counter()
         model.fit(X_train, y_train)
         seconds = time.perf_counter() - start
         F, score = objective(model, X_train, y_train), model.score(X_test, y_test)
+        reached[name] = F
         reason = getattr(model, "stop_reason_", "-")  # scikit-learn's keeps none
         numbers = f"{F:>11.4g}{score:>11.3g}{model.n_iter_:>9}{seconds:>10.3f}"
         print(f"{name:<16}{numbers}  {reason}")
     print()
+    return reached
+
+
+def draw(reached):
+    """Draw how far above the best of all F each model ended, for every set."""
+    _, axes = plt.subplots(1, len(reached), figsize=(9, 3.8), layout="constrained")
+    for ax, (title, found) in zip(axes, reached.items(), strict=True):
+        best = min(found.values())
+        above = [max(F / best - 1, 1e-8) for F in found.values()]
+        colors = ["C1" if name.startswith("SGD") else "C0" for name in found]
+        ax.barh(list(found), above, left=1e-9, color=colors)
+        ax.set(xscale="log", xlim=(1e-9, None), title=title, xlabel="F / best F - 1")
+        ax.invert_yaxis()
 
 
 def main():
@@ -67,12 +87,16 @@ def main():
     print(f"Standard deviations of the columns: {spread.min():.2g} to {spread.max():.2g}\n")
     models = {s: GDClassifier(solver=s, alpha=ALPHA, random_state=0) for s in SOLVERS}
     models["SGDClassifier"] = SGDClassifier(loss="log_loss", alpha=ALPHA, random_state=0)
-    compare("Breast cancer, log loss", "accuracy", models, X, y)
+    reached = {
+        "Breast cancer, log loss": compare("Breast cancer, log loss", "accuracy", models, X, y)
+    }
 
     X, y = load_diabetes(return_X_y=True, scaled=False)
     models = {s: GDRegressor(solver=s, alpha=ALPHA, random_state=0) for s in SOLVERS}
     models["SGDRegressor"] = SGDRegressor(alpha=ALPHA, random_state=0)
-    compare("Diabetes, squared error", "R2", models, X, y)
+    reached["Diabetes, squared error"] = compare("Diabetes, squared error", "R2", models, X, y)
+    if plt is not None:
+        draw(reached)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ from sklearn.linear_model import SGDClassifier
 
 from skgd import GDClassifier
 
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # figures are an extra: pip install "skgd[plot]"
+    plt = None
+
 CHUNK = 100
 
 
@@ -47,7 +52,7 @@ def main():
         print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB, read {CHUNK} rows at a time\n")
         print("Progressive accuracy\n" + f"{'rows':>6}" + "".join(f"{m:>16}" for m in models))
 
-        tested, right = 0, dict.fromkeys(models, 0)
+        tested, right, curves = 0, dict.fromkeys(models, 0), []
         for number, chunk in enumerate(pd.read_csv(path, chunksize=CHUNK)):
             X, y = chunk.drop(columns="target"), chunk["target"]
             if number > 0:  # before the first chunk there is nothing to predict with
@@ -56,9 +61,22 @@ def main():
                     right[name] += (model.predict(X) == y).sum()
                 shares = "".join(f"{hits / tested:>16.1%}" for hits in right.values())
                 print(f"{tested:>6}{shares}")
+                curves.append([tested, *(hits / tested for hits in right.values())])
             for model in models.values():
                 # A stream cannot tell its classes beforehand, so the first call names them all.
                 model.partial_fit(X, y, classes=classes)
+    if plt is not None:
+        draw(curves, list(models))
+
+
+def draw(curves, names):
+    """Draw the share of right predictions against the rows seen."""
+    _, ax = plt.subplots(layout="constrained")
+    rows, *shares = zip(*curves, strict=True)
+    for name, share, style in zip(names, shares, ("o-", "s--", "^:"), strict=True):
+        ax.plot(rows, share, style, label=name)
+    ax.set(xlabel="rows predicted before they were learnt", ylabel="share predicted right")
+    ax.legend(frameon=False)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass
+@dataclass(eq=False)
 class Data:
     """Validated rows, targets and weights."""
 

@@ -27,6 +27,9 @@ class Component(KnownParams, BaseEstimator):
     # No diagram in notebooks: a component is a parameter, not a model.
     _repr_html_ = None
 
+    def __init_subclass__(cls):
+        """Skip scikit-learn's search for metadata of ``fit``, which no component has."""
+
     def check(self):
         """Raise ValueError or TypeError where a hyper-parameter is out of range."""
 

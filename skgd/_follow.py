@@ -151,7 +151,7 @@ def grid(ground, plan, n_alphas, eps=None):
 # -- along the path -------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class _Left:
     """What one strength leaves to the next."""
 

@@ -20,7 +20,7 @@ __all__ = ["Plan", "decided", "read"]
 _PLAIN = frozenset([str, int, float, bool])  # types whose values never change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What the parameters of an estimator stand for, checked."""
 

@@ -58,6 +58,17 @@ class RegularizationPath:
     See Also
     --------
     GDRegressorCV : Choose one of them by cross-validation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor, regularization_path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = regularization_path(GDRegressor(penalty="l1"), X, y, n_alphas=5)
+    >>> len(path), path.coefs.shape
+    (5, (5, 10))
+    >>> bool(path.estimator(-1).alpha == path.alphas[-1])
+    True
     """
 
     def __init__(self, models, seconds):

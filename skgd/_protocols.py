@@ -49,7 +49,7 @@ class RateContext(NamedTuple):
     power_t: float  # exponent of "invscaling" where it is named by string
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settings:
     """What the estimator tells a solver beside the solver's own hyper-parameters."""
 
@@ -65,23 +65,58 @@ class Settings:
     violation: bool = False  # compute the violation at each step, though it costs a pass
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """All that changes during a run; plain arrays and numbers, so it pickles.
 
-    ``value`` and ``violation`` belong to ``point``, never to another iterate.
+    Parameters
+    ----------
+    theta : ndarray of shape (n_params,)
+        The iterate, in the variables of the objective: coefficients, then intercepts.
+    point : ndarray of shape (n_params,), default=None
+        What a model made now would use: the average, if one is kept. ``value`` and
+        ``violation`` belong to it, never to another iterate.
+    t : int, default=0
+        Gradient steps done since the first fit.
+    passes : int, default=0
+        Iterations of the driver done since the first fit.
+    value : float, default=nan
+        F at ``point``.
+    violation : float, default=nan
+        Of the optimality conditions at ``point``.
+    rate : float, default=nan
+        Of the last step.
+    rate_scale : float, default=1.0
+        Plateau rules and the divergence guard multiply it.
+    more : bool, default=False
+        Whether another step follows unless a callback stops the run.
+    ahead : State or None, default=None
+        After the next step, where a solver is that far already.
+    memory : dict, default={}
+        What else the solver keeps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.solvers import State
+    >>> state = State(np.zeros(2))
+    >>> state.memory["velocity"] = np.ones(2)
+    >>> kept = state.copy()
+    >>> state.memory["velocity"] *= 0.5
+    >>> kept.memory["velocity"]
+    array([1., 1.])
     """
 
-    theta: Any  # (n_params,)  the iterate, in the variables of the objective
-    point: Any = None  # (n_params,)  what a model made now would use (the average, if one is kept)
-    t: int = 0  # gradient steps done since the first fit
-    passes: int = 0  # iterations of the driver done since the first fit
-    value: float = np.nan  # F at ``point``
-    violation: float = np.nan  # of the optimality conditions at ``point``
-    rate: float = np.nan  # of the last step
-    rate_scale: float = 1.0  # plateau rules and the divergence guard multiply it
-    more: bool = False  # another step follows unless a callback stops the run
-    ahead: Any = None  # State after the next step, where a solver is that far already
+    theta: Any
+    point: Any = None
+    t: int = 0
+    passes: int = 0
+    value: float = np.nan
+    violation: float = np.nan
+    rate: float = np.nan
+    rate_scale: float = 1.0
+    more: bool = False
+    ahead: Any = None
     memory: dict = field(default_factory=dict)
 
     def copy(self):
@@ -113,7 +148,7 @@ def _copied(value, known):
     return known[key]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Event:
     """What callbacks see after an iteration; nothing in it may be changed."""
 
@@ -128,7 +163,7 @@ class Event:
     state: Any = None  # all that the solver keeps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stop:
     """A callback's wish to end the run.
 
@@ -140,6 +175,19 @@ class Stop:
         The point to end at; None ends at the last.
     value : float, default=nan
         F there, where it is known.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import Stop
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", max_iter=50, tol=None)
+    >>> est.set_callbacks(lambda event: Stop("enough") if event.value < 2000 else None)
+    ... # doctest: +ELLIPSIS
+    GDRegressor(...)
+    >>> est.fit(X, y).stop_reason_
+    'enough'
     """
 
     reason: str
@@ -147,7 +195,7 @@ class Stop:
     value: float = np.nan  # F there, where it is known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rescale:
     """A callback's wish to multiply the rate.
 
@@ -159,6 +207,17 @@ class Rescale:
         A point to go back to; None stays.
     value : float, default=nan
         F there.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import Rescale
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate="constant", max_iter=4, tol=None)
+    >>> est = est.set_callbacks(lambda event: Rescale(0.5) if event.iteration == 2 else None)
+    >>> est.fit(X, y).history_["rate"]
+    array([0.1 , 0.1 , 0.05, 0.05])
     """
 
     factor: float
@@ -166,7 +225,7 @@ class Rescale:
     value: float = np.nan
 
 
-@dataclass
+@dataclass(eq=False)
 class Result:
     """How a run ended."""
 
@@ -176,7 +235,7 @@ class Result:
     interrupt: BaseException | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Record:
     """A fit between two iterations, as a checkpoint holds it."""
 

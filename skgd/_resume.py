@@ -43,7 +43,21 @@ def load_checkpoint(path, estimator=None):
 
     Examples
     --------
-    See `skgd.callbacks.Checkpoint`.
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor, load_checkpoint
+    >>> from skgd.callbacks import Checkpoint
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="adam", max_iter=20, tol=None, random_state=0)
+    >>> whole = est.fit(X, y).coef_
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "run"
+    ...     cut = est.set_callbacks(Checkpoint(path, every=5), lambda event: event.iteration == 12)
+    ...     _ = cut.fit(X, y)
+    ...     resumed = load_checkpoint(path)
+    >>> bool((resumed.fit(X, y).coef_ == whole).all())
+    True
     """
     from . import __version__
 

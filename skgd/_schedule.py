@@ -26,6 +26,19 @@ class Schedule(Component):
     ----------
     absolute : bool
         Whether the rates stand for themselves, so that ``eta0`` is not used.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Schedule
+    >>> class Halves(Schedule):
+    ...     def base_rates(self, k, t, n_steps, context):
+    ...         return context.eta0 / 2**k
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=Halves(), max_iter=3, tol=None)
+    >>> est.fit(X, y).history_["rate"]
+    array([0.1  , 0.05 , 0.025])
     """
 
     absolute = False
@@ -101,6 +114,15 @@ class UserSchedule(Schedule):
     -----
     A model that holds the schedule pickles if the function does: one defined in a
     module, not a lambda.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", learning_rate=lambda t: 1 / (t + 9), max_iter=3, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1  , 0.091, 0.083])
     """
 
     absolute = True

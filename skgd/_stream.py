@@ -19,7 +19,7 @@ _SETTLED = 32  # rows after which a rate taken from the data is kept
 _RETRIES = 40
 
 
-@dataclass
+@dataclass(eq=False)
 class Saved:
     """A stochastic run between two calls, in plain arrays and numbers, so it pickles."""
 

@@ -20,7 +20,7 @@ _HEAVIEST = 1e300  # of a weight: many can still be added up
 _CLOSE = 4096  # between the least and the largest label, for all to be counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Targets:
     """Targets of all rows and the loss that reads them."""
 

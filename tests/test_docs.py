@@ -47,16 +47,31 @@ def test_links_lead_somewhere(path):
             assert (path.parent / target).exists(), target
 
 
-def test_every_public_name_is_in_the_reference():
+def referenced():
+    """Return module and name of each thing in the reference."""
     text = (PROJECT / "docs" / "api" / "reference.rst").read_text()
-    own = {"skgd": [], "solvers": [], "losses": [], "penalties": [], "schedules": [], "rules": []}
-    own |= {"streaming": [], "inspection": [], "onnx": [], "landscapes": []}
-    for module in own:
-        found = import_module("skgd" if module == "skgd" else f"skgd.{module}")
-        for name in found.__all__:
-            thing = getattr(found, name)
-            if inspect.isclass(thing) or inspect.isfunction(thing):
-                assert re.search(rf"^   {name}$", text, flags=re.M), name
+    for part in text.split(".. currentmodule:: ")[1:]:
+        for name in re.findall(r"^   (\w+)$", part, flags=re.M):
+            yield part.split(maxsplit=1)[0], name
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = {name for _, name in referenced()}
+    own = ("solvers", "losses", "penalties", "schedules", "rules", "streaming", "inspection")
+    for module in ["skgd", *(f"skgd.{name}" for name in (*own, "onnx", "landscapes"))]:
+        found = import_module(module)
+        things = {name: getattr(found, name) for name in found.__all__}
+        own = {
+            n for n, thing in things.items() if inspect.isclass(thing) or inspect.isroutine(thing)
+        }
+        assert own <= listed, module
+
+
+@pytest.mark.parametrize(("module", "name"), list(referenced()))
+def test_every_name_of_the_reference_has_an_example(module, name):
+    thing = getattr(import_module(module), name)
+    docs = [inspect.getdoc(thing), *(inspect.getdoc(v) for v in vars(thing).values())]
+    assert any(">>>" in doc for doc in docs if doc), f"{module}.{name}"
 
 
 def test_importing_skgd_costs_little_beyond_scikit_learn():

@@ -31,14 +31,23 @@ def run(tmp_path):
     return run
 
 
+@pytest.fixture
+def run_plain(run, tmp_path_factory):
+    """Runs an example where matplotlib cannot be imported."""
+    hiding = tmp_path_factory.mktemp("hiding")
+    (hiding / "matplotlib.py").write_text("raise ImportError")
+    package = Path(skgd.__file__).resolve().parents[1]
+    return lambda name: run(name, {"PYTHONPATH": f"{hiding}{os.pathsep}{package}"})
+
+
 def table(text, title):
     """Return the rows under a title as {first column: [other columns]}."""
     lines = text.split(title)[1].split("\n\n")[0].splitlines()[2:]
     return {line.split()[0]: line.split()[1:] for line in lines}
 
 
-def test_quickstart_every_solver_beats_the_peer_on_raw_columns(run):
-    text = run("quickstart.py")
+def test_quickstart_every_solver_beats_the_peer_on_raw_columns(run_plain):
+    text = run_plain("quickstart.py")
     for title, peer in [("Breast cancer", "SGDClassifier"), ("Diabetes", "SGDRegressor")]:
         rows = table(text, title)
         F = {name: float(cells[0]) for name, cells in rows.items()}
@@ -49,14 +58,14 @@ def test_quickstart_every_solver_beats_the_peer_on_raw_columns(run):
         assert max(F.values()) < 1.05 * min(F.values()) + 0.05
 
 
-def test_pipeline_grid_search_finds_a_useful_model(run):
-    text = run("pipeline_grid_search.py")
+def test_pipeline_grid_search_finds_a_useful_model(run_plain):
+    text = run_plain("pipeline_grid_search.py")
     assert "beta_2" in text
     assert float(re.search(r"unseen patients: ([\d.]+)", text)[1]) > 0.65
 
 
-def test_streaming_accuracy_is_far_above_chance(run):
-    lines = run("streaming.py").split("Progressive accuracy\n")[1].splitlines()
+def test_streaming_accuracy_is_far_above_chance(run_plain):
+    lines = run_plain("streaming.py").split("Progressive accuracy\n")[1].splitlines()
     names = lines[0].split()[1:]
     shares = [[float(cell.rstrip("%")) for cell in line.split()[1:]] for line in lines[1:]]
     assert len(shares) == 17
@@ -65,8 +74,8 @@ def test_streaming_accuracy_is_far_above_chance(run):
     assert last["adam"] > 80
 
 
-def test_choosing_alpha_finds_columns_that_are_real(run):
-    text = run("choosing_alpha.py")
+def test_choosing_alpha_finds_columns_that_are_real(run_plain):
+    text = run_plain("choosing_alpha.py")
     path = table(text, "Lasso path")
     columns = [int(cells[0]) for cells in path.values()]
     assert columns[0] == 0
@@ -81,26 +90,34 @@ def test_choosing_alpha_finds_columns_that_are_real(run):
     assert few < chosen["l1", "best"][0]
 
 
-def test_checkpoints_goes_on_with_the_same_bits(run):
-    shown = run("checkpoints.py")
+def test_checkpoints_goes_on_with_the_same_bits(run_plain):
+    shown = run_plain("checkpoints.py")
     assert "the same bits as in one go: True" in shown
     assert "after 40 iterations" in shown
 
 
-def test_out_of_core_foresees_better_as_it_learns(run):
-    shown = run("out_of_core.py")
+def test_out_of_core_foresees_better_as_it_learns(run_plain):
+    shown = run_plain("out_of_core.py")
     lines = [line.split() for line in shown.splitlines() if re.match(r" +\d+ +\d\.\d+ ", line)]
     assert len(lines) == 6
     assert float(lines[-1][1]) < 0.6
     assert float(re.search(r"held out (0\.\d+)", shown)[1]) > 0.7
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("plot_*.py")))
-def test_the_gallery_runs(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_every_example_draws_a_figure(name, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    code = (
+        "import runpy, sys, matplotlib.pyplot as plt; "
+        "runpy.run_path(sys.argv[1], run_name='__main__'); assert plt.get_fignums()"
+    )
     done = subprocess.run(
-        [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", code, EXAMPLES / name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
@@ -114,21 +131,6 @@ ON_FUNCTIONS = [
     "local_minima_restarts.py",
     "grid_search_of_a_function.py",
 ]
-
-
-@pytest.fixture
-def run_plain(run, tmp_path_factory):
-    """Runs an example where matplotlib cannot be imported."""
-    hiding = tmp_path_factory.mktemp("hiding")
-    (hiding / "matplotlib.py").write_text("raise ImportError")
-    package = Path(skgd.__file__).resolve().parents[1]
-    return lambda name: run(name, {"PYTHONPATH": f"{hiding}{os.pathsep}{package}"})
-
-
-@pytest.mark.parametrize("name", ON_FUNCTIONS)
-def test_pictures_are_drawn_where_matplotlib_is(run, name):
-    pytest.importorskip("matplotlib")
-    run(name, {"MPLBACKEND": "Agg"})
 
 
 @pytest.mark.parametrize("name", ON_FUNCTIONS)

@@ -118,7 +118,7 @@ MAY_IMPORT = {
     "_protocols.py": "",
     "_component.py": "",
     "_schedule.py": "_component _ranges",
-    "schedules.py": "_component _ranges _schedule",
+    "schedules": "_component _ranges _schedule schedules",
     "_kernels": "_kernels",
     "_ranges.py": "",
     "_threads.py": "",

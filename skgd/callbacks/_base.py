@@ -32,6 +32,18 @@ class UserEvent:
         All coefficients, then all intercepts, in the variables of X; read-only.
     coef, intercept : ndarray
         The same as ``coef_`` and ``intercept_`` would be.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> norms = []
+    >>> def watch(event):
+    ...     norms.append(float(abs(event.coef).max()))
+    >>> est = GDRegressor(solver="gd", max_iter=4, tol=None).set_callbacks(watch).fit(X, y)
+    >>> len(norms), norms[0] < norms[-1]
+    (4, True)
     """
 
     def __init__(self, event, fit):
@@ -77,6 +89,19 @@ class Fit:
         From a point in these variables to ``coef_`` and ``intercept_``.
     snapshot : callable
         From an event to what `Checkpoint` writes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.callbacks import Callback
+    >>> class Halfway(Callback):
+    ...     def start(self, fit):
+    ...         return lambda event: 2 * event.iteration >= fit.max_iter
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="sgd", max_iter=10, tol=None).set_callbacks(Halfway())
+    >>> est.fit(X, y).n_iter_
+    5
     """
 
     def __init__(self, estimator, scores, objective, coefficients, snapshot):
@@ -154,6 +179,15 @@ class FunctionCallback(Callback):
     ----------
     function : callable
         Takes a `UserEvent`; answers as `Callback.start` says.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd").set_callbacks(lambda event: event.iteration == 3)
+    >>> est.fit(X, y).stop_reason_
+    'callback'
     """
 
     def __init__(self, function):

@@ -138,6 +138,18 @@ class StreamEvent(NamedTuple):
         Mean loss of the batch before it was learnt; nan for the first.
     estimator : GDRegressor or GDClassifier
         As it is now.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.streaming import ArrayBatches, fit_stream
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> rows = []
+    >>> batches = ArrayBatches(X, X[:, 0], batch_size=20)
+    >>> est = fit_stream(GDRegressor(), batches, callback=lambda event: rows.append(event.rows))
+    >>> rows
+    [20, 40, 60]
     """
 
     batch: int

@@ -127,6 +127,12 @@ def resolve_loss(spec, kind, epsilon=0.1):
         out of range.
     TypeError
         If ``spec`` is neither a name nor an object with the two methods.
+
+    Examples
+    --------
+    >>> from skgd.losses import resolve_loss
+    >>> resolve_loss("huber", "regression", epsilon=2.0)
+    Huber(epsilon=2.0)
     """
     names = get_loss_names(kind)
     if isinstance(spec, str) and spec not in LOSSES:

@@ -71,6 +71,14 @@ class Loss(Component):
     -----
     A loss whose second derivative is cheap also has ``hessian(y, eta, xp)``, of the
     shape of ``eta``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import LogLoss
+    >>> y, eta = np.array([1.0, -1.0]), np.array([0.0, 0.0])
+    >>> LogLoss().value(y, eta, np).round(3), LogLoss().gradient(y, eta, np)
+    (array([0.693, 0.693]), array([-0.5,  0.5]))
     """
 
     name = None
@@ -340,6 +348,22 @@ class RegressionLoss(Loss):
     """Loss of a residual ``eta - y``: identity link, any real target.
 
     Also usable for classification, on targets of +1 and -1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.losses import RegressionLoss
+    >>> class PseudoHuber(RegressionLoss):
+    ...     curvature = 1.0
+    ...     def value(self, y, eta, xp):
+    ...         return xp.sqrt(1 + (eta - y) ** 2) - 1
+    ...     def gradient(self, y, eta, xp):
+    ...         return (eta - y) / xp.sqrt(1 + (eta - y) ** 2)
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(loss=PseudoHuber(), max_iter=2000).fit(X, y)
+    >>> est.converged_
+    True
     """
 
     kinds = frozenset({"regression", "classification"})
@@ -356,7 +380,16 @@ class RegressionLoss(Loss):
 
 
 class LogLinkLoss(Loss):
-    """Half deviance of a mean ``mu = exp(eta)``."""
+    """Half deviance of a mean ``mu = exp(eta)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import LogLinkLoss, Poisson
+    >>> loss = Poisson()
+    >>> isinstance(loss, LogLinkLoss), loss.inverse_link(np.array([0.0]), np)
+    (True, array([1.]))
+    """
 
     kinds = frozenset({"regression"})
 
@@ -372,7 +405,23 @@ class LogLinkLoss(Loss):
 
 
 class MarginLoss(Loss):
-    """Loss of a margin ``z = y * eta`` with targets of +1 and -1."""
+    """Loss of a margin ``z = y * eta`` with targets of +1 and -1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skgd import GDClassifier
+    >>> from skgd.losses import MarginLoss
+    >>> class Exponential(MarginLoss):
+    ...     def value(self, y, eta, xp):
+    ...         return xp.exp(-y * eta)
+    ...     def gradient(self, y, eta, xp):
+    ...         return -y * xp.exp(-y * eta)
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> est = GDClassifier(loss=Exponential(), solver="lbfgs", alpha=0.1).fit(X, y)
+    >>> est.converged_
+    True
+    """
 
     kinds = frozenset({"classification"})
 

@@ -13,7 +13,7 @@ __all__ = ["Compressed", "compressed"]
 _LEAST = 1e-280  # squares below have lost digits
 
 
-@dataclass
+@dataclass(eq=False)
 class Compressed:
     """An objective of few rows, and the way back to the rows that it stands for."""
 

@@ -25,7 +25,7 @@ class _Smooth:
         return "a function"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Seen:
     """A point, and what is known there."""
 

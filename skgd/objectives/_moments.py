@@ -31,7 +31,7 @@ _SLIGHT = 1e-3  # of the mean curvature of an output: one that is left to the di
 _SLICE = 8192  # rows whose second derivatives are taken at a time
 
 
-@dataclass
+@dataclass(eq=False)
 class Moments:
     """Mean, variance and range of columns, which later rows can be added to.
 

@@ -53,6 +53,12 @@ def resolve_penalty(spec, l1_ratio=0.15):
         If the name is unknown or ``l1_ratio`` is out of range.
     TypeError
         If ``spec`` is neither a name nor an object with the two methods.
+
+    Examples
+    --------
+    >>> from skgd.penalties import resolve_penalty
+    >>> resolve_penalty("elasticnet", l1_ratio=0.3), resolve_penalty(None)
+    (ElasticNet(l1_ratio=0.3), NoPenalty())
     """
     if spec is None:
         return NoPenalty()

@@ -21,6 +21,13 @@ def soft_threshold(coef, t, xp):
     -------
     array
         ``sign(coef) * max(|coef| - t, 0)``; zeros are exact and have no sign.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.penalties import soft_threshold
+    >>> soft_threshold(np.array([-3.0, 0.5, 2.0]), 1.0, np)
+    array([-2.,  0.,  1.])
     """
     return coef - xp.clip(coef, -t, t)
 
@@ -46,6 +53,13 @@ def violation_lazy(coef, grad, l1, l2, xp):
         Largest over the coefficients: ``|grad + l2 coef + l1 sign(coef)|`` where
         ``coef`` is not zero, ``max(0, |grad| - l1)`` where it is. Zero exactly at an
         optimum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.penalties import violation_lazy
+    >>> violation_lazy(np.array([0.0, 1.0]), np.array([0.3, -0.5]), 0.5, 0.0, np)
+    0.0
     """
     inside = xp.abs(grad + l2 * coef + l1 * xp.sign(coef))
     at_zero = xp.clip(xp.abs(grad) - l1, 0, None)
@@ -66,6 +80,14 @@ class Penalty(Component):
         Whether `gradient` is the slope of all of it, so that `prox` does nothing.
     separable : bool
         Whether `prox` acts coordinate by coordinate, so that its step may be an array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.penalties import L1
+    >>> coef = np.array([3.0, -0.5])
+    >>> L1().value(coef, np), L1().prox(coef, 1.0, np)
+    (3.5, array([2., 0.]))
     """
 
     name = None
@@ -159,7 +181,17 @@ class Penalty(Component):
 
 
 class LazyPenalty(Penalty):
-    """``l1 ||w||_1 + l2 ||w||^2 / 2``: a subclass says the two numbers in `lazy`."""
+    """``l1 ||w||_1 + l2 ||w||^2 / 2``: a subclass says the two numbers in `lazy`.
+
+    Examples
+    --------
+    >>> from skgd.penalties import LazyPenalty
+    >>> class Mostly(LazyPenalty):
+    ...     def lazy(self):
+    ...         return 0.9, 0.1
+    >>> Mostly().smooth
+    False
+    """
 
     separable = True
 

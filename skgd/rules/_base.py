@@ -44,6 +44,20 @@ class Rule(Method, Component):
     -----
     A rule holds hyper-parameters only: what it remembers is in the arrays that `init`
     returns. A new one subclasses this class and writes `update`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.rules import Rule
+    >>> class Signs(Rule):
+    ...     def update(self, grad, vectors, scalars, t, xp):
+    ...         return xp.sign(grad), None
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver=Signs(), max_iter=100, learning_rate="invscaling", tol=None)
+    >>> bool(est.fit(X, y).score(X, y) > 0.4)
+    True
     """
 
     name = None

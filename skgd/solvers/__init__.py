@@ -1,6 +1,7 @@
 """Solvers: ways of descending, by name or as objects."""
 
 from .._component import resolve
+from .._protocols import State
 from ..rules import (
     RULES,
     SGD,
@@ -53,6 +54,7 @@ __all__ = [
     "Rule",
     "Smoothing",
     "Solver",
+    "State",
     "Stochastic",
     "automatic",
     "automatic_stream",
@@ -106,6 +108,12 @@ def resolve_solver(spec):
     -------
     Rule or Solver
         The user's object is cloned, never changed.
+
+    Examples
+    --------
+    >>> from skgd.solvers import resolve_solver
+    >>> resolve_solver("newton")
+    Newton()
     """
     if isinstance(spec, str) and spec == "auto":
         spec = "hedge"

@@ -36,6 +36,14 @@ def automatic(problem, settings):
     -------
     str
         A key of ``SOLVERS``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> GDRegressor().fit(X, y).solver_, GDRegressor("absolute_error").fit(X, y).solver_
+    (Newton(), Smoothing())
     """
     objective = problem.objective
     decided = given(settings, *RATES, *BOUNDS)
@@ -74,6 +82,16 @@ def automatic_stream(loss, penalty, settings):
     -------
     str
         A key of ``SOLVERS``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> GDRegressor().partial_fit(X, y).solver_
+    Hedge()
+    >>> GDRegressor(penalty="l1").partial_fit(X, y).solver_
+    SGD()
     """
     lazy = penalty.lazy()
     if loss.pointwise() is None or lazy is None:

@@ -12,6 +12,32 @@ class Solver(Method, Component):
 
     A subclass gives ``init(problem, theta, rng)`` and ``step(problem, state)``. What the
     estimator decides (rates, clipping, batches) arrives in ``settings``.
+
+    Examples
+    --------
+    Steps of one length, from the largest curvature:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Solver, State
+    >>> class Plain(Solver):
+    ...     def init(self, problem, theta, rng):
+    ...         state = State(theta.copy())
+    ...         state.memory["rate"] = 1 / problem.smoothness(theta)
+    ...         return self._seen(problem, state)
+    ...     def step(self, problem, state):
+    ...         rate = state.memory["rate"]
+    ...         state.theta = problem.prox(state.theta - rate * state.memory["grad"], rate)
+    ...         state.t, state.passes = state.t + 1, state.passes + 1
+    ...         return self._seen(problem, state)
+    ...     def _seen(self, problem, state):
+    ...         state.point = state.theta
+    ...         state.value, state.memory["grad"] = problem.value_grad(state.theta)
+    ...         state.violation = problem.violation(state.theta, state.memory["grad"])
+    ...         return state
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> GDRegressor(solver=Plain(), penalty="l1", alpha=0.1).fit(X, y).converged_
+    True
     """
 
     settings = Settings()

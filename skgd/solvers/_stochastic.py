@@ -63,6 +63,17 @@ class Stochastic(Solver):
     ----------
     .. [1] O. Shamir, T. Zhang (2013). "Stochastic gradient descent for non-smooth
        optimization: convergence results and optimal averaging schemes". ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.solvers import Adam, Stochastic
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> by_rule = GDRegressor(solver=Adam(), random_state=0).fit(X, y)
+    >>> by_solver = GDRegressor(solver=Stochastic(Adam()), random_state=0).fit(X, y)
+    >>> bool((by_rule.coef_ == by_solver.coef_).all())
+    True
     """
 
     streams = True

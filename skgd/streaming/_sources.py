@@ -15,6 +15,20 @@ class Batches:
     ----------
     batch_size : int
         Rows of a batch; the last one may have fewer. At least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.streaming import Batches, fit_stream
+    >>> class Drawn(Batches):
+    ...     def __iter__(self):
+    ...         rng = np.random.default_rng(0)
+    ...         for _ in range(5):
+    ...             X = rng.normal(size=(self.batch_size, 2))
+    ...             yield X, X[:, 0]
+    >>> fit_stream(GDRegressor(), Drawn(100)).coef_.round(1)
+    array([1., 0.])
     """
 
     def __init__(self, batch_size):

@@ -1,35 +1,11 @@
-"""Learning-rate schedules: the rate of every step, known before the step is done.
-
-A schedule is a pure function of the pass, the step and a few numbers of the estimator.
-It never sees the run, so a run can be replayed; what reacts to progress is a callback
-that multiplies the rates.
-"""
+"""Rates that stay the same throughout a pass."""
 
 import math
 
-import numpy as np
+from .._ranges import check_number
+from .._schedule import Schedule
 
-from ._component import Component, resolve, unknown_name
-from ._ranges import check_number
-from ._schedule import Schedule, UserSchedule
-
-__all__ = [
-    "SCHEDULES",
-    "Adaptive",
-    "AutoDecay",
-    "Constant",
-    "Cosine",
-    "Exponential",
-    "InvScaling",
-    "Linear",
-    "OneCycle",
-    "Optimal",
-    "Schedule",
-    "Step",
-    "UserSchedule",
-    "get_schedule_names",
-    "resolve_schedule",
-]
+__all__ = ["Adaptive", "Constant", "Cosine", "Exponential", "Linear", "OneCycle", "Step"]
 
 
 def _progress(k, context):
@@ -51,82 +27,21 @@ class Constant(Schedule):
     ----------
     warmup : float, default=0
         Passes over which the rate rises linearly from near 0. At least 0.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Constant
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> rate = Constant(warmup=2)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=rate, max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.05, 0.1 , 0.1 , 0.1 , 0.1 ])
     """
 
     def base_rates(self, k, t, n_steps, context):
         return context.eta0
-
-
-class Optimal(Schedule):
-    r"""Bottou's rate for strongly convex problems, as in scikit-learn's SGD.
-
-    With the steps counted :math:`i = 1, 2, \dots` since the first fit,
-
-    .. math::
-
-        \gamma_i = \frac{1}{\alpha (t_0 + i - 1)}, \qquad
-        t_0 = \frac{1}{\alpha \, \eta_{init}}, \qquad
-        \eta_{init} = \frac{w}{\max(1, \ell'(1, -w))}, \qquad
-        w = \alpha^{-1/4}
-
-    Parameters
-    ----------
-    warmup : float, default=0
-        Passes over which the rate rises linearly from near 0. At least 0.
-
-    Notes
-    -----
-    :math:`w` is the size expected of a typical coefficient. ``eta0`` is not used, and
-    ``alpha`` must be positive.
-
-    References
-    ----------
-    .. [1] L. Bottou (2012). "Stochastic gradient descent tricks". Neural Networks:
-       Tricks of the Trade, Springer.
-    """
-
-    absolute = True
-
-    def base_rates(self, k, t, n_steps, context):
-        alpha = context.alpha
-        if not alpha > 0:
-            raise ValueError(
-                f"learning_rate='optimal' divides by alpha, which must be positive; got "
-                f"{alpha}. Take another learning_rate, such as 'invscaling'."
-            )
-        typical = math.sqrt(1.0 / math.sqrt(alpha))
-        first = typical / max(1.0, context.loss.slope_at(1.0, -typical))
-        start = 1.0 / (first * alpha)
-        return 1.0 / (alpha * (start + t + np.arange(n_steps)))
-
-
-class InvScaling(Schedule):
-    r"""Rate that falls with a power of the step number, as in scikit-learn's SGD.
-
-    With the steps counted :math:`i = 1, 2, \dots` since the first fit,
-
-    .. math:: \gamma_i = \eta_0 / i^p
-
-    Parameters
-    ----------
-    power_t : float or None, default=None
-        Exponent :math:`p`, at least 0. None takes the estimator's ``power_t``.
-    warmup : float, default=0
-        Passes over which the rate rises linearly from near 0. At least 0.
-    """
-
-    def __init__(self, power_t=None, warmup=0):
-        super().__init__(warmup)
-        self.power_t = power_t
-
-    def check(self):
-        super().check()
-        if self.power_t is not None:
-            check_number("power_t", self.power_t, low=0)
-
-    def base_rates(self, k, t, n_steps, context):
-        power = context.power_t if self.power_t is None else self.power_t
-        return context.eta0 / np.arange(t + 1.0, t + n_steps + 1.0) ** power
 
 
 class Adaptive(Schedule):
@@ -145,6 +60,18 @@ class Adaptive(Schedule):
     -----
     The rates of the schedule itself are constant, :math:`\gamma = \eta_0`; a callback
     of the estimator watches the progress and divides.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Adaptive
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> rate = Adaptive(factor=2, patience=1)
+    >>> est = GDRegressor(solver="sgd", eta0=0.05, learning_rate=rate, max_iter=50, tol=1e-3)
+    >>> rates = est.fit(X, y).history_["rate"]
+    >>> bool(rates[-1] < rates[0])
+    True
     """
 
     def __init__(self, factor=5, patience=5, warmup=0):
@@ -178,6 +105,16 @@ class Linear(Schedule):
     Notes
     -----
     :math:`T` is the estimator's ``max_iter``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Linear
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=Linear(), max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1 , 0.08, 0.06, 0.04, 0.02])
     """
 
     def __init__(self, end=0.0, warmup=0):
@@ -208,6 +145,16 @@ class Step(Schedule):
         Factor :math:`f`, in ``(0, 1]``.
     warmup : float, default=0
         Passes over which the rate rises linearly from near 0. At least 0.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Step
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=Step(every=2), max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
     """
 
     def __init__(self, every=10, factor=0.5, warmup=0):
@@ -237,6 +184,17 @@ class Exponential(Schedule):
         Factor :math:`d` per pass, in ``(0, 1]``.
     warmup : float, default=0
         Passes over which the rate rises linearly from near 0. At least 0.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Exponential
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> rate = Exponential(0.5)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=rate, max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1  , 0.05 , 0.025, 0.012, 0.006])
     """
 
     def __init__(self, decay=0.95, warmup=0):
@@ -277,6 +235,16 @@ class Cosine(Schedule):
     ----------
     .. [1] I. Loshchilov, F. Hutter (2017). "SGDR: stochastic gradient descent with warm
        restarts". ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import Cosine
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=Cosine(), max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1  , 0.09 , 0.065, 0.035, 0.01 ])
     """
 
     def __init__(self, end=0.0, restart_every=None, warmup=0):
@@ -326,6 +294,16 @@ class OneCycle(Schedule):
     ----------
     .. [1] L. N. Smith, N. Topin (2019). "Super-convergence: very fast training of neural
        networks using large learning rates". SPIE.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.schedules import OneCycle
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> est = GDRegressor(solver="gd", eta0=0.1, learning_rate=OneCycle(), max_iter=5, tol=None)
+    >>> est.fit(X, y).history_["rate"].round(3)
+    array([0.1  , 0.775, 0.951, 0.612, 0.189])
     """
 
     def __init__(self, peak=10.0, warmup=0):
@@ -341,109 +319,3 @@ class OneCycle(Schedule):
         if x <= 0.3:
             return context.eta0 * (self.peak + (1 - self.peak) * _half_cosine(x / 0.3))
         return context.eta0 * (0.01 + (self.peak - 0.01) * _half_cosine((x - 0.3) / 0.7))
-
-
-class AutoDecay(Schedule):
-    r"""Rate that falls with a power of the number of steps.
-
-    What ``learning_rate="auto"`` stands for beside ``eta0="auto"``. After :math:`t` steps
-
-    .. math:: \gamma = \eta_0 / (1 + t / T)^p
-
-    with :math:`t` rounded down to a multiple of :math:`T / 8`.
-
-    Parameters
-    ----------
-    power : float, default=0.75
-        Exponent :math:`p`, at least 0.
-    span : int, default=1
-        Steps :math:`T` after which the rate has fallen by :math:`2^{-p}`. At least 1.
-    warmup : float, default=0
-        Passes over which the rate rises linearly from near 0. At least 0.
-
-    Notes
-    -----
-    The rate changes in stairs because a kernel that shrinks coordinates late, or shares
-    one factor among steps, is fastest while the rate stays the same.
-    """
-
-    def __init__(self, power=0.75, span=1, warmup=0):
-        super().__init__(warmup)
-        self.power = power
-        self.span = span
-
-    def check(self):
-        super().check()
-        check_number("power", self.power, low=0)
-        check_number("span", self.span, low=1)
-
-    def base_rates(self, k, t, n_steps, context):
-        stair = max(1, self.span // 8)
-        done = (t + np.arange(n_steps)) // stair * stair
-        return context.eta0 / (1.0 + done / self.span) ** self.power
-
-
-SCHEDULES = {
-    "adaptive": Adaptive,
-    "constant": Constant,
-    "cosine": Cosine,
-    "exponential": Exponential,
-    "invscaling": InvScaling,
-    "linear": Linear,
-    "one_cycle": OneCycle,
-    "optimal": Optimal,
-    "step": Step,
-}
-
-
-def get_schedule_names():
-    """Return the strings that ``learning_rate`` takes.
-
-    Returns
-    -------
-    list of str
-        Sorted names, ``"auto"`` among them.
-
-    Examples
-    --------
-    >>> from skgd.schedules import get_schedule_names
-    >>> "one_cycle" in get_schedule_names()
-    True
-    """
-    return sorted(["auto", *SCHEDULES])
-
-
-def resolve_schedule(spec):
-    """Turn an estimator's ``learning_rate`` into a checked schedule of its own.
-
-    Parameters
-    ----------
-    spec : str, Schedule or callable
-        A name, a schedule, or a function of the step number.
-
-    Returns
-    -------
-    Schedule or None
-        None for ``"auto"``: the solver chooses.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown or a hyper-parameter is out of range.
-    TypeError
-        If ``spec`` is none of these.
-    """
-    if isinstance(spec, str):
-        if spec == "auto":
-            return None
-        if spec not in SCHEDULES:
-            raise unknown_name(spec, get_schedule_names(), "learning_rate")
-    # A rule or solver can be called too, but gives no rates.
-    elif not isinstance(spec, (Schedule, type)) and (
-        isinstance(spec, Component) or not callable(spec)
-    ):
-        raise TypeError(
-            f"learning_rate must be a name, a schedule or a function of the step number; "
-            f"got {spec!r}."
-        )
-    return resolve(spec, SCHEDULES, "learning_rate", wrap=UserSchedule)

@@ -4,92 +4,19 @@ import math
 
 import numpy as np
 
-from ._ranges import check_number
+from .._ranges import check_number
+from ._base import Landscape
 
 __all__ = [
     "Beale",
     "DoubleWell",
     "Himmelblau",
-    "Landscape",
     "MonkeySaddle",
     "Quadratic",
     "Rastrigin",
     "Rosenbrock",
     "Saddle",
-    "check_gradient",
-    "classify_point",
 ]
-
-
-class Landscape:
-    """A function with its derivatives and its known points.
-
-    A subclass gives ``_value``, ``_gradient`` and ``_hessian`` of an array whose last axis
-    holds the coordinates, and sets the attributes.
-
-    Attributes
-    ----------
-    dim : int
-        Number of coordinates.
-    bounds : ndarray of shape (dim, 2)
-        Part of the domain to draw.
-    minima, saddles : ndarray of shape (n_points, dim)
-        Known minima and saddles, one a row.
-    """
-
-    dim = 2
-    bounds = minima = saddles = None
-
-    def _points(self, x):
-        x = np.asarray(x, dtype=float)
-        if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise ValueError(
-                f"{type(self).__name__} takes points of shape (..., {self.dim}); got x={x} of "
-                f"shape {x.shape}."
-            )
-        if np.isnan(x).any():
-            raise ValueError(
-                f"{type(self).__name__} is defined for real numbers; got NaN in x={x} of shape "
-                f"{x.shape}."
-            )
-        return x
-
-    def __call__(self, x):
-        """Return the value at ``x`` of shape (..., dim), as an array of shape (...)."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._value(self._points(x))
-
-    def gradient(self, x):
-        """Return the gradient at each point.
-
-        Parameters
-        ----------
-        x : array-like of shape (..., dim)
-            Points.
-
-        Returns
-        -------
-        ndarray of shape (..., dim)
-            One gradient a point.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._gradient(self._points(x))
-
-    def hessian(self, x):
-        """Return the second derivative at each point.
-
-        Parameters
-        ----------
-        x : array-like of shape (..., dim)
-            Points.
-
-        Returns
-        -------
-        ndarray of shape (..., dim, dim)
-            One symmetric matrix a point.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._hessian(self._points(x))
 
 
 def _square(side, dim=2):
@@ -121,6 +48,13 @@ class Quadratic(Landscape):
         Number of coordinates, at least 1.
     rotation : float, default=0.0
         Angle by which :math:`Q` turns, in radians.
+
+    Examples
+    --------
+    >>> from skgd.landscapes import Quadratic
+    >>> bowl = Quadratic(condition=100.0)
+    >>> float(bowl([1.0, 1.0])), bowl.gradient([1.0, 1.0])
+    (50.5, array([  1., 100.]))
     """
 
     def __init__(self, condition=10.0, dim=2, rotation=0.0):
@@ -156,6 +90,16 @@ class Rosenbrock(Landscape):
     ----------
     .. [1] H. H. Rosenbrock (1960). "An automatic method for finding the greatest or least
        value of a function". The Computer Journal 3.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize
+    >>> from skgd.landscapes import Rosenbrock
+    >>> from skgd.solvers import Adam
+    >>> f = Rosenbrock()
+    >>> adam = Adam(learning_rate=0.05, max_iter=5000)
+    >>> minimize(f, [-1.0, 1.0], jac=f.gradient, method=adam).x.round(2)
+    array([1., 1.])
     """
 
     bounds = np.array([[-2.0, 2.0], [-1.0, 3.0]])
@@ -187,6 +131,15 @@ class Beale(Landscape):
     ----------
     .. [1] E. M. L. Beale (1958). "On an iterative method for finding a local minimum of a
        function of more than one variable". Princeton.
+
+    Examples
+    --------
+    >>> from skgd.landscapes import Beale, classify_point
+    >>> f = Beale()
+    >>> f(f.minima), f(f.saddles)
+    (array([0.]), array([14.203125]))
+    >>> classify_point(f.hessian(f.saddles[0]))[0]
+    'saddle'
     """
 
     bounds = _square(4.5)
@@ -223,6 +176,18 @@ class Himmelblau(Landscape):
     References
     ----------
     .. [1] D. M. Himmelblau (1972). "Applied Nonlinear Programming". McGraw-Hill.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize
+    >>> from skgd.landscapes import Himmelblau
+    >>> from skgd.solvers import Momentum
+    >>> f = Himmelblau()
+    >>> descent = Momentum(learning_rate=0.005)
+    >>> for start in ([1.0, 1.0], [-1.0, 1.0]):
+    ...     print(minimize(f, start, jac=f.gradient, method=descent).x.round(3))
+    [3. 2.]
+    [-2.805  3.131]
     """
 
     bounds = _square(5.0)
@@ -271,6 +236,16 @@ class Rastrigin(Landscape):
     References
     ----------
     .. [1] L. A. Rastrigin (1974). "Systems of Extremal Control". Nauka.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize
+    >>> from skgd.landscapes import Rastrigin
+    >>> from skgd.solvers import GD
+    >>> f = Rastrigin(dim=1)
+    >>> descent = GD(learning_rate=0.001, max_iter=1000)
+    >>> minimize(f, [2.2], jac=f.gradient, method=descent).x.round(2)  # not the global one
+    array([1.99])
     """
 
     def __init__(self, dim=2):
@@ -292,6 +267,16 @@ class Saddle(Landscape):
     r"""The simplest saddle, without a minimum.
 
     .. math:: f(x, y) = x^2 - y^2
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize
+    >>> from skgd.landscapes import Saddle
+    >>> from skgd.solvers import GD
+    >>> f = Saddle()
+    >>> held = minimize(f, [1.0, 0.0], jac=f.gradient, method=GD(learning_rate=0.1, max_iter=50))
+    >>> abs(held.x).round(3)  # y = 0: nothing pushes it off the ridge
+    array([0., 0.])
     """
 
     bounds = _square(1.5)
@@ -311,6 +296,13 @@ class MonkeySaddle(Landscape):
     r"""A saddle with three ways down, whose Hessian is zero where they meet.
 
     .. math:: f(x, y) = x^3 - 3 x y^2
+
+    Examples
+    --------
+    >>> from skgd.landscapes import MonkeySaddle, classify_point
+    >>> f = MonkeySaddle()
+    >>> classify_point(f.hessian([0.0, 0.0]))  # second derivatives do not decide
+    ('flat', None)
     """
 
     bounds = _square(1.5)
@@ -339,6 +331,13 @@ class DoubleWell(Landscape):
     tilt : float, default=0.0
         Slope :math:`h`, in ``(-1.5, 1.5)``: with 0 both wells are equally deep. Beyond
         :math:`8 / \sqrt{27}`, about 1.54, there is one well.
+
+    Examples
+    --------
+    >>> from skgd.landscapes import DoubleWell
+    >>> f = DoubleWell(tilt=0.5)
+    >>> f.minima.ravel().round(3), f(f.minima).round(3)
+    (array([-1.057,  0.93 ]), array([-0.515,  0.483]))
     """
 
     dim = 1
@@ -362,110 +361,3 @@ class DoubleWell(Landscape):
 
     def _hessian(self, x):
         return (12 * x * x - 4)[..., None]
-
-
-def classify_point(hess, tol=1e-8):
-    """Tell what a point with no slope is, from the second derivative there.
-
-    Parameters
-    ----------
-    hess : array-like of shape (n, n)
-        Hessian, symmetric.
-    tol : float, default=1e-8
-        Eigenvalues of at most ``tol`` times the largest of their sizes, and of 1 if that is
-        less, are taken for zero. At least 0.
-
-    Returns
-    -------
-    kind : {"minimum", "maximum", "saddle", "flat"}
-        A saddle has eigenvalues of both signs. Flat is what has a zero one and none of the
-        sign that would make a saddle: second derivatives do not decide.
-    direction : ndarray of shape (n,) or None
-        Of unit length, along which a saddle falls most steeply; None for other points.
-
-    Raises
-    ------
-    ValueError
-        If ``hess`` is not square, finite and symmetric.
-
-    Examples
-    --------
-    >>> from skgd.landscapes import Saddle, classify_point
-    >>> kind, direction = classify_point(Saddle().hessian([0.0, 0.0]))
-    >>> kind, abs(direction)
-    ('saddle', array([0., 1.]))
-    """
-    check_number("tol", tol, low=0)
-    hess = np.asarray(hess, dtype=float)
-    if hess.ndim != 2 or hess.shape[0] != hess.shape[1] or not hess.size:
-        raise ValueError(f"hess must be square; got shape {hess.shape}.")
-    if not np.isfinite(hess).all():
-        raise ValueError(f"hess must be finite; got {hess} of shape {hess.shape}.")
-    if not np.allclose(hess, hess.T, rtol=1e-6, atol=1e-10):
-        raise ValueError(f"hess must be symmetric; got {hess} of shape {hess.shape}.")
-    values, vectors = np.linalg.eigh(0.5 * (hess + hess.T))
-    zero = tol * min(np.abs(values).max(), 1.0) if np.abs(values).max() else 0.0
-    down, up = values < -zero, values > zero
-    if down.any() and up.any():
-        return "saddle", vectors[:, 0]
-    if up.all():
-        return "minimum", None
-    return ("maximum" if down.all() else "flat"), None
-
-
-def check_gradient(fun, jac, x, rtol=1e-5):
-    r"""Hold a gradient to central differences of its function.
-
-    .. math:: \frac{f(x + h e_j) - f(x - h e_j)}{2 h}, \qquad
-        h = \epsilon^{1/3} \max(1, |x_j|)
-
-    Parameters
-    ----------
-    fun, jac : callable
-        ``fun(x)`` gives a number, ``jac(x)`` its gradient.
-    x : array-like of shape (n,)
-        Where to look.
-    rtol : float, default=1e-5
-        Largest error of a coordinate, as a part of the largest entry of either gradient, or
-        of 1 where that is more. At least 0.
-
-    Returns
-    -------
-    float
-        Largest such error.
-
-    Raises
-    ------
-    ValueError
-        If the gradient has another shape than ``x``, is not finite, or is wrong: the message
-        names the function, the worst coordinate, both numbers and the point.
-    """
-    check_number("rtol", rtol, low=0)
-    x = np.atleast_1d(np.asarray(x, dtype=float))
-    name = getattr(jac, "__qualname__", None) or repr(jac)
-    grad = np.asarray(jac(x.copy()), dtype=float)
-    where = f"at x={x} of shape {x.shape}"
-    if grad.shape != x.shape:
-        raise ValueError(f"{name} must return the shape of x; {where} it returned {grad.shape}.")
-    if not np.isfinite(grad).all():
-        raise ValueError(f"{name} must be finite; {where} it returned {grad}.")
-    found = np.empty_like(x)
-    for j in range(len(x)):
-        h = np.finfo(float).eps ** (1 / 3) * max(1.0, abs(x[j]))
-        ahead, behind = x.copy(), x.copy()
-        ahead[j] += h
-        behind[j] -= h
-        values = [float(np.asarray(fun(z)).reshape(())) for z in (ahead, behind)]
-        found[j] = (values[0] - values[1]) / (ahead[j] - behind[j])
-    if not np.isfinite(found).all():
-        named = getattr(fun, "__qualname__", None) or repr(fun)
-        raise ValueError(f"{named} must be finite near x; {where} differences are {found}.")
-    size = max(1.0, float(np.abs(grad).max()), float(np.abs(found).max()))
-    error = np.abs(grad - found) / size
-    worst = int(np.argmax(error))
-    if error[worst] > rtol:
-        raise ValueError(
-            f"{name} is wrong in coordinate {worst}: {grad[worst]:.6g}, where differences give "
-            f"{found[worst]:.6g}, {where}."
-        )
-    return float(error[worst])
