@@ -19,6 +19,7 @@ __all__ = [
     "null_point",
     "relative_moments",
     "scaled_problem",
+    "shown",
     "theta_of",
     "unchanged_on_error",
 ]
@@ -148,7 +149,11 @@ def given_start(objective, coef, intercept):
 
 def coefficients(objective, theta, dtype, est):
     """Return ``coef_`` and ``intercept_`` in the user's variables and the type of X."""
-    W, b = objective.split(objective.to_user(theta))
+    return shown(*objective.split(objective.to_user(theta)), dtype, est)
+
+
+def shown(W, b, dtype, est):
+    """Return ``coef_`` and ``intercept_`` as new arrays of the type of X."""
     with np.errstate(over="ignore"):
         coef, intercept = W.astype(dtype), b.astype(dtype)
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):

@@ -303,6 +303,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
 
     @available_if(_streams)
     def partial_fit(self, X, y, sample_weight=None):
+        if _stream.short_call(self, X, y, sample_weight):
+            return self
         with unchanged_on_error(self) as undo:
             plan = read(self, self._kind, "partial_fit")
             _refuse_for_streams(self)
@@ -431,6 +433,8 @@ class GDClassifier(ClassifierMixin, _GDBase):
 
     @available_if(_streams)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
+        if _stream.short_call(self, X, y, sample_weight, classes):
+            return self
         with unchanged_on_error(self) as undo:
             plan = read(self, self._kind, "partial_fit")
             _refuse_for_streams(self)

@@ -138,14 +138,14 @@ def read(est, kind, method):
         Naming the parameter, its value, and what it may be.
     """
     if method == "partial_fit":
-        key = _key(est)
+        key = plain_key(est)
         if key is not None:
             plan = _read_once(kind, key)
             return replace(plan, n_threads=thread_count(getattr(est, "n_jobs", None)))
     return _read(est, kind, method)
 
 
-def _key(est):
+def plain_key(est):
     """Return the parameters as a key, or None where one is an object that may change."""
     values = tuple((name, getattr(est, name)) for name in est._get_param_names())
     plain = all(value is None or type(value) in _PLAIN for _, value in values)

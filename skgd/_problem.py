@@ -45,7 +45,8 @@ class Problem:
         self.inv_scale = objective.inv_scale
         inv = 1.0 if self.inv_scale is None else self.inv_scale
         self.l1, self.l2 = l1 * inv, l2 * inv * inv
-        self.decay = l2  # of coefficients, which is the same in any variables
+        # Of coefficients, which are the same in any variables.
+        self.decay, self.pull = l2, l1
 
     # -- value ----------------------------------------------------------------------
 

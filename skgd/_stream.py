@@ -11,9 +11,10 @@ from sklearn.utils import check_random_state
 
 from ._build import coefficients, divergence_bound, make_problem, null_point, scaled_problem
 from ._protocols import State
-from .objectives import Moments
+from ._short import Short
+from .objectives import Moments, to_user
 
-__all__ = ["Saved", "partial_fit"]
+__all__ = ["Saved", "partial_fit", "short_call"]
 
 _SETTLED = 32  # rows after which a rate taken from the data is kept
 _RETRIES = 40
@@ -28,34 +29,43 @@ class Saved:
     moments: Moments | None  # of all rows seen, where the variables are scaled
     shift: np.ndarray | None
     inv_scale: np.ndarray | None
-    user_theta: np.ndarray  # the iterate and the average in the user's variables
-    user_average: np.ndarray | None
-    user_points: dict  # likewise, what else of a solver's memory are points
+    points: tuple  # names of arrays in the state's memory that are points
     coef: np.ndarray  # coef_ and intercept_ as they were set: a change is then noticed
     intercept: np.ndarray
     rows: float
 
+    short = None  # what makes the next call a short one, where there is such a thing
+
     @classmethod
     def after(cls, plan, problem, state, est, rows=np.inf):
         """Return what to keep after a run that set ``coef_`` and ``intercept_``."""
-        objective, average = problem.objective, state.memory["average"]
-        scaled = objective.inv_scale is not None
+        objective = problem.objective
         return cls(
             rule=plan.found,
             state=state,
-            moments=objective.seen if scaled else None,
+            moments=objective.seen if objective.inv_scale is not None else None,
             shift=objective.shift,
             inv_scale=objective.inv_scale,
-            user_theta=objective.to_user(state.theta),
-            user_average=None if average is None else objective.to_user(average),
-            user_points={
-                name: np.array([objective.to_user(one) for one in state.memory[name]])
-                for name in plan.solver.points
-            },
+            points=plan.solver.points,
             coef=np.array(est.coef_),
             intercept=np.array(est.intercept_),
             rows=rows,
         )
+
+    def settle(self):
+        """Bring all up to date with the short calls since the last long one, and end them."""
+        short, self.short = self.short, None
+        if short is not None:
+            short.settle(self)
+
+    def __setstate__(self, state):
+        # Saved by an earlier version, which kept these points in the user's variables too.
+        state.setdefault("points", tuple(state.get("user_points", ())))
+        vars(self).update(state)
+
+    def __getstate__(self):
+        self.settle()
+        return {name: value for name, value in vars(self).items() if name != "short"}
 
     def suits(self, plan, est, objective):
         """Whether this run can go on: same rule, same kind of variables, same model."""
@@ -74,7 +84,8 @@ class Saved:
 
     def _averages(self):
         """Whether the user asked for an average."""
-        return self.user_average is not None and not self.state.memory["late"]
+        memory = self.state.memory
+        return memory["average"] is not None and not memory["late"]
 
     def again(self, objective):
         """Whether all rows so far are those of ``objective``: they moved no mean or variance."""
@@ -86,21 +97,32 @@ class Saved:
     def resumed(self, objective):
         """Return a copy of the state in the variables of ``objective``."""
         state = self.state.copy()
-        same = _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
-        if not same:
+        memory = state.memory
+        if not (
+            _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
+        ):
             # The function stays the same; only its coordinates move.
-            state.theta = objective.from_user(self.user_theta)
-            if self.user_average is not None:
-                state.memory["average"] = objective.from_user(self.user_average)
-            for name, points in self.user_points.items():
-                state.memory[name] = np.array([objective.from_user(one) for one in points])
-            if "received" in state.memory:
+            move = self._mover(objective)
+            state.theta = move(state.theta)
+            if memory["average"] is not None:
+                memory["average"] = move(memory["average"])
+            for name in self.points:
+                memory[name] = np.array([move(one) for one in memory[name]])
+            if "received" in memory:
                 # What is due is counted in steps, each worth ``inv_scale**2`` now.
                 worth = (objective.inv_scale / self.inv_scale) ** 2
-                state.memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
+                memory["received"][:-1] *= np.tile(worth, objective.n_outputs)
         averaged = state.memory["n_averaged"] > 0
         state.point = state.memory["average"] if averaged else state.theta
         return state
+
+    def _mover(self, objective):
+        def move(theta):
+            out = theta.copy()
+            to_user(*objective.split(out), self.shift, self.inv_scale)
+            return objective.from_user(out)
+
+        return move
 
 
 def _equal(a, b):
@@ -128,6 +150,8 @@ def partial_fit(est, plan, data):
     plain = make_problem(plan, data, est.fit_intercept, est.alpha, mass=active)
     plain.check(plan.solver)
     saved, fitted = getattr(est, "_state", None), hasattr(est, "coef_")
+    if saved is not None:
+        saved.settle()
     moments, rows = None, float(active)
     if plan.solver.scales(plain):
         moments = Moments.of(plain.objective)
@@ -170,7 +194,31 @@ def partial_fit(est, plan, data):
     est.converged_, est.stop_reason_ = False, "max_iter"
     est.optimality_, est.optimality_kind_ = np.nan, "violation"
     est._state = Saved.after(plan, problem, state, est, rows)
+    if rows >= _SETTLED:
+        est._state.short = Short.after(est, plan, data, problem, est._state)
     return est
+
+
+def short_call(est, X, y, sample_weight, classes=None):
+    """Learn few rows at little cost, if this call is like the one before.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Changed only if all went well.
+    X, y, sample_weight, classes : object
+        As the user gave them.
+
+    Returns
+    -------
+    bool
+        False where `partial_fit` must do it, or say what is wrong.
+    """
+    saved = vars(est).get("_state")
+    short = None if saved is None else saved.short
+    if short is None or sample_weight is not None or not short.suits(est, X, y, classes):
+        return False
+    return short.learn(est, saved, X, y)
 
 
 def _refresh(plan, problem, state, settled):

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from skgd import GDClassifier, GDRegressor
+from skgd.objectives import to_user
 from skgd.solvers import Hedge, _hedge
 
 RATES = np.array(_hedge._RATES)
@@ -13,7 +14,13 @@ RATES = np.array(_hedge._RATES)
 
 def models(est):
     """Return the models and their weights, in the user's variables."""
-    return est._state.user_points["models"], est._state.state.memory["weights"]
+    est._state.settle()
+    saved, memory = est._state, est._state.state.memory
+    found = memory["models"].copy()
+    k, d = memory["models"].shape[1] - est.coef_.size, est.n_features_in_
+    for one in found:
+        to_user(one[:-k].reshape(k, d), one[-k:], saved.shift, saved.inv_scale)
+    return found, memory["weights"]
 
 
 def test_a_stream_without_a_rate_is_followed_by_hedge():

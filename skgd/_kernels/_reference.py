@@ -199,6 +199,8 @@ def sgd_block(
     if received is not None:
         q = received[:-1].reshape(coef.shape)
     inv2, shift, a, l1m = metric if metric is not None else (1.0, None, None, None)
+    if metric is not None and l1m is None:
+        l1m = np.zeros_like(a)
     total = np.nan if still is None else 0.0
     for i, rate in zip(order, rates, strict=True):
         t += 1

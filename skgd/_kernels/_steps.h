@@ -25,7 +25,7 @@ typedef struct {
     const double *inv2;         /* IN  (d,)  preconditioner */
     const double *shift;        /* IN  (d,)  centre of the columns, or NULL; dense only */
     const double *a;            /* IN  (d,)  l2 decay per unit of rate */
-    const double *l1m;          /* IN  (d,)  l1 pull per unit of rate */
+    const double *l1m;          /* IN  (d,)  l1 pull per unit of rate, or NULL */
     double *received;           /* INOUT  (k, d)  l1 penalty received, or NULL without l1 */
     double due;                 /* INOUT  what could have been received, over l1m */
     const double *still_coef;   /* IN  (k, d)  a point whose loss is summed, or NULL */

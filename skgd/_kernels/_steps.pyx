@@ -121,7 +121,7 @@ def sgd_block(
         Iterates in the means so far.
     metric : tuple (inv2, shift, a, l1m), default=None
         Preconditioner ``p``, centres ``m`` (or None; must be None for CSR), decay and pull
-        per unit of rate; each of shape (n_features,), float64.
+        per unit of rate (or None); each of shape (n_features,), float64.
     received : array of shape (n_outputs * n_features + 1,), float64, default=None
         :math:`q`, and last :math:`u` (with a metric the sum of rates); changed in place,
         zeros at the start of a run. Needed where there is an l1 part.
@@ -179,14 +179,17 @@ def sgd_block(
         inv2, shift, a, l1m = metric
         check_length("inv2", inv2.shape[0], d)
         check_length("a", a.shape[0], d)
-        check_length("l1m", l1m.shape[0], d)
+        if l1m is not None:
+            check_length("l1m", l1m.shape[0], d)
         if d > 0:
-            args.inv2, args.a, args.l1m = &inv2[0], &a[0], &l1m[0]
+            args.inv2, args.a = &inv2[0], &a[0]
         if shift is not None:
             check_length("shift", shift.shape[0], d)
             view.check_centring(fit_intercept)
             args.shift = &shift[0] if d else NULL
-    pulls = l1 > 0 if metric is None else any_positive(l1m)
+    pulls = l1 > 0 if metric is None else l1m is not None and any_positive(l1m)
+    if pulls and metric is not None:
+        args.l1m = &l1m[0]
     if pulls and received is None:
         raise ValueError("An l1 part needs received, zeros at the start of a run.")
     if received is not None:

@@ -70,10 +70,22 @@ INLINE void T(collect)(T(late_t) *late, idx_t at, idx_t c)
 INLINE void T(settle_all)(T(late_t) *late, const steps_t *a, idx_t d)
 {
     if (!late->seen) return;
+    if (a->inv2 && !late->received && !late->sum && !a->l1m) {
+        /* Nothing but decay: few rows on many columns are mostly this. */
+        const double *RESTRICT rate = a->a;
+        double *RESTRICT seen = late->seen;
+        const double clock = late->clock;
+        for (idx_t j = 0; j < a->k; j++) {
+            double *RESTRICT u = late->u + j * d;
+            SIMD for (idx_t c = 0; c < d; c++) u[c] *= vexp_neg(-rate[c] * (clock - seen[c]));
+        }
+        for (idx_t c = 0; c < d; c++) seen[c] = clock;
+        return;
+    }
     for (idx_t c = 0; c < d; c++) {
         const double time = late->clock - late->seen[c];
         double decay = 1.0, pull = time;
-        if (a->inv2) pull = a->l1m[c] * flow(a->a[c], time, &decay);
+        if (a->inv2) pull = (a->l1m ? a->l1m[c] : 0.0) * flow(a->a[c], time, &decay);
         for (idx_t j = 0; j < a->k; j++) T(settle)(late, j * d + c, c, decay, pull);
         late->seen[c] = late->clock;
         if (late->sum) late->marked[c] = late->weight;
@@ -86,10 +98,9 @@ INLINE void T(fold)(T(late_t) *late, const steps_t *a, idx_t d, double settled_s
     const double scale = late->scale;
     late->scale = settled_scale;
     T(settle_all)(late, a, d);
-    for (idx_t i = 0; i < a->k * d; i++) {
-        if (late->sum && !late->seen) late->sum[i] += late->weight * late->u[i];
-        late->u[i] *= scale;
-    }
+    for (idx_t i = 0; late->sum && !late->seen && i < a->k * d; i++)
+        late->sum[i] += late->weight * late->u[i];
+    for (idx_t i = 0; scale != 1.0 && i < a->k * d; i++) late->u[i] *= scale;
     if (late->seen) memset(late->seen, 0, (size_t)d * sizeof(double));
     if (late->marked) memset(late->marked, 0, (size_t)d * sizeof(double));
     late->scale = 1.0;
@@ -102,12 +113,8 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
     const int metric = a->inv2 != NULL;
     int lazy = a->l1 > 0.0, pulls = lazy;
     if (metric) {
-        lazy = pulls = 0;
-        for (idx_t c = 0; c < d && !pulls; c++) {
-            lazy |= a->a[c] != 0.0;
-            pulls = a->l1m[c] != 0.0;
-        }
-        lazy |= pulls;
+        lazy = pulls = a->l1m != NULL;
+        for (idx_t c = 0; c < d && !lazy; c++) lazy = a->a[c] != 0.0;
     }
     const idx_t averaged_before = a->n_averaged;
     idx_t longest = 0;
@@ -336,7 +343,7 @@ static void T(in_turn)(const rows_t *rows, const loss_t *loss, steps_t *a, ahead
         ahead_value(block, loss, a, n);
         if (flows && rate != last_rate) {
             SIMD for (idx_t c = 0; c < d; c++)
-                pull[c] = a->l1m[c] * flow(a->a[c], rate, &decay[c]);
+                pull[c] = (a->l1m ? a->l1m[c] : 0.0) * flow(a->a[c], rate, &decay[c]);
             last_rate = rate;
         }
         for (idx_t j = 0; j < k; j++) {

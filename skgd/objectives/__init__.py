@@ -3,13 +3,24 @@
 from ._compressed import compressed
 from ._function import FunctionObjective
 from ._linear import LinearObjective
-from ._make import are_plain, check_sparse, linear_predictor, make_objective, make_scaled
-from ._scaled import Moments, ScaledObjective
+from ._make import (
+    Pending,
+    are_plain,
+    check_sparse,
+    linear_predictor,
+    make_objective,
+    make_scaled,
+    outgrown,
+    reach,
+    stored,
+)
+from ._scaled import Moments, ScaledObjective, to_user
 
 __all__ = [
     "FunctionObjective",
     "LinearObjective",
     "Moments",
+    "Pending",
     "ScaledObjective",
     "are_plain",
     "check_sparse",
@@ -17,4 +28,8 @@ __all__ = [
     "linear_predictor",
     "make_objective",
     "make_scaled",
+    "outgrown",
+    "reach",
+    "stored",
+    "to_user",
 ]

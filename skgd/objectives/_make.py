@@ -4,10 +4,22 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._linear import LinearObjective
+from ._moments import Moments
 from ._scaled import ScaledObjective, scaling
 
-__all__ = ["are_plain", "check_sparse", "linear_predictor", "make_objective", "make_scaled"]
+__all__ = [
+    "Pending",
+    "are_plain",
+    "check_sparse",
+    "linear_predictor",
+    "make_objective",
+    "make_scaled",
+    "outgrown",
+    "reach",
+    "stored",
+]
 
+_EMPTY = np.empty(0, dtype=np.int32)
 _FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 
 
@@ -77,6 +89,115 @@ def check_sparse(X):
             f"X has column indices from {X.indices.min()} to {X.indices.max()}, "
             f"out of range for {X.shape[1]} columns."
         )
+
+
+def stored(X):
+    """Return how rows are stored; nothing is copied.
+
+    Parameters
+    ----------
+    X : ndarray (C order) or CSR matrix of shape (n_rows, n_features)
+        Rows.
+
+    Returns
+    -------
+    dense, data, indices, indptr : bool and ndarrays
+        The first four parts of `skgd._protocols.Rows`.
+    """
+    if sp.issparse(X):
+        return False, X.data, X.indices, X.indptr
+    return True, X.reshape(-1), _EMPTY, _EMPTY
+
+
+def reach(parts, shift, inv_scale):
+    """Return the largest size of a scaled entry of rows.
+
+    Parameters
+    ----------
+    parts : tuple
+        From `stored`.
+    shift : ndarray of shape (n_features,) or None
+        Centres.
+    inv_scale : ndarray of shape (n_features,)
+        Inverse scales.
+
+    Returns
+    -------
+    float
+        0 where there are none.
+    """
+    dense, data, indices, _ = parts
+    if dense:
+        data = data.reshape(-1, len(inv_scale))
+        data = data * inv_scale if shift is None else (data - shift) * inv_scale
+    else:
+        data = data * inv_scale[indices]
+    return float(np.abs(data).max(initial=0.0))
+
+
+def outgrown(parts, scale, unseen, most):
+    """Return columns of sparse rows with entries too large for their scales, and the new scales.
+
+    Parameters
+    ----------
+    parts : tuple
+        From `stored`.
+    scale : ndarray of shape (n_features,)
+        Of the columns.
+    unseen : ndarray of bool of shape (n_features,)
+        Columns that no entry has been seen of: they get a scale with their first.
+    most : float
+        Scaled entries at most.
+
+    Returns
+    -------
+    columns, scales : ndarray
+        Each column once.
+    """
+    _, data, indices, _ = parts
+    size = np.abs(data, dtype=np.float64) / most
+    found = (unseen[indices] | (size > scale[indices])) & (size > 0.0)
+    if not found.any():
+        return indices[:0], size[:0]
+    columns, place = np.unique(indices[found], return_inverse=True)
+    scales = np.zeros(len(columns))
+    np.maximum.at(scales, place, size[found])
+    return columns, scales
+
+
+class Pending:
+    """Rows whose moments are not taken yet; copies.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns.
+    """
+
+    def __init__(self, n_features):
+        self.n_features, self.n_rows, self.n_stored, self._parts = n_features, 0, 0, []
+
+    def add(self, parts, n_rows):
+        """Keep rows, given as `stored` returns them."""
+        dense, data, indices, indptr = parts
+        self._parts.append((dense, data.copy(), indices.copy(), np.diff(indptr)))
+        self.n_rows += n_rows
+        self.n_stored += len(data)
+
+    def moments(self, loss):
+        """Return the `Moments` of the rows, or None if there are none."""
+        if not self._parts:
+            return None
+        dense, shape = self._parts[0][0], (self.n_rows, self.n_features)
+        data, indices, lengths = (
+            np.concatenate(one) for one in list(zip(*self._parts, strict=True))[1:]
+        )
+        if dense:
+            X = data.reshape(shape)
+        else:
+            X = sp.csr_array((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
+        ones = np.ones(self.n_rows)
+        return Moments.of(LinearObjective(X, ones, ones, loss))
 
 
 def linear_predictor(X, coef, intercept):

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._moments import Moments, gradient_difference
 
-__all__ = ["Moments", "ScaledObjective", "scaling"]
+__all__ = ["Moments", "ScaledObjective", "scaling", "to_user"]
 
 # Standardised entries are held to this size for stochastic solvers: a column that is
 # non-zero once in 50,000 rows would otherwise move 200 standard deviations at a time.
@@ -83,6 +83,25 @@ def scaling(objective, moments, l2, *, stochastic, uniform):
     return shift, np.sqrt(square)
 
 
+def to_user(W, b, shift, inv_scale):
+    """Take coefficients and intercepts of scaled variables to the user's, in place.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_outputs, n_features)
+        Coefficients; changed.
+    b : ndarray of shape (n_outputs,)
+        Intercepts; changed where there is a shift.
+    shift : ndarray of shape (n_features,) or None
+        Centres of the columns.
+    inv_scale : ndarray of shape (n_features,)
+        Inverse scales of the columns.
+    """
+    W *= inv_scale
+    if shift is not None:
+        b -= W @ shift
+
+
 class ScaledObjective:
     r"""An objective in the variables :math:`u = \sigma w`, :math:`c = b + m^T w`.
 
@@ -119,10 +138,7 @@ class ScaledObjective:
     def to_user(self, theta):
         """Return ``theta`` in the user's variables."""
         out = theta.copy()
-        W, b = self.split(out)
-        W *= self.inv_scale
-        if self.shift is not None:
-            b -= W @ self.shift
+        to_user(*self.split(out), self.shift, self.inv_scale)
         return out
 
     def from_user(self, theta):
@@ -189,12 +205,7 @@ class ScaledObjective:
         if self.loss.curvature is None:
             # In these variables, where one step length suits all coordinates.
             return gradient_difference(self, theta, v)
-        user = v.copy()
-        W, b = self.split(user)
-        W *= self.inv_scale
-        if self.shift is not None:
-            b -= W @ self.shift
-        return self._scaled(self.inner.curvature_sums(theta, user))
+        return self._scaled(self.inner.curvature_sums(theta, self.to_user(v)))
 
     def sample(self, most):
         """Return a scaled objective of at most ``most`` rows, in the same variables."""

@@ -60,6 +60,23 @@ class Solver(Method, Component):
         """Whether the solver works best in centred, scaled variables."""
         return wants_scaling(self.settings)
 
+    def few_rows(self, problem, state):
+        """Return what steps on the rows of small calls, or None where there is nothing for them.
+
+        Parameters
+        ----------
+        problem : Problem
+            Of an earlier call, in scaled variables, which stay those of the calls to come.
+        state : State
+            After that call; its arrays are changed in place from now on.
+
+        Returns
+        -------
+        FewRows or None
+            None also where loss or penalty have no compiled form, or the point is a mean.
+        """
+        return None
+
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``, forgetting what led away from it."""
         state.theta = theta.copy()

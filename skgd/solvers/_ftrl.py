@@ -9,6 +9,7 @@ from .. import _kernels
 from .._kernels import _reference
 from .._protocols import State
 from .._ranges import check_number
+from ._few_rows import Proximal
 from ._given import BOUNDS, STEPS, given, refuse
 from ._order import shuffled
 from ._pilot import pilot_rates
@@ -176,26 +177,34 @@ class FTRL(RowByRow):
         rate = memory["eta0"] * state.rate_scale
         if memory["beta"] is None:
             memory["beta"] = self._damping(problem, state.theta)
-        self._anchor(problem, state, rate)
-        d = objective.n_features
-        inv = np.ones(d) if objective.inv_scale is None else objective.inv_scale
-        strengths = tuple(
-            np.broadcast_to(part, d).astype(float) if there else None
-            for part, there in ((problem.l1, problem.has_l1), (problem.l2, problem.has_l2))
-        )
+        self.anchor(problem, state, rate)
         theta = state.theta.copy()
-        arrays = (theta, memory["z"], memory["square"])
-        (W, b), (Z, z0), (S, s0) = (objective.split(part) for part in arrays)
-        args = (order, memory["steps"], rate, memory["beta"], W, b, Z, S, z0, s0)
-        args += (inv, objective.shift), strengths, objective.n_active / objective.mass
-        args += (objective.fit_intercept,)
+        arrays = theta, memory["z"], memory["square"]
+        args = order, memory["steps"], *self.block_args(problem, memory, rate, arrays)
         run_block(objective, _kernels.ftrl_block, _reference.ftrl_block, args)
         state.theta = theta
         memory["steps"] += len(order)
         state.t += len(order)
         state.rate = rate
 
-    def _anchor(self, problem, state, rate):
+    @staticmethod
+    def block_args(problem, memory, rate, arrays):
+        """Return what a block of steps is given beside its rows and their number."""
+        objective, d = problem.objective, problem.objective.n_features
+        inv = np.ones(d) if objective.inv_scale is None else objective.inv_scale
+        strengths = tuple(
+            np.broadcast_to(part, d).astype(float) if there else None
+            for part, there in ((problem.l1, problem.has_l1), (problem.l2, problem.has_l2))
+        )
+        (W, b), (Z, z0), (S, s0) = (objective.split(part) for part in arrays)
+        args = rate, memory["beta"], W, b, Z, S, z0, s0, (inv, objective.shift), strengths
+        return (*args, objective.n_active / objective.mass, objective.fit_intercept)
+
+    def few_rows(self, problem, state):
+        """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
+        return None if problem.objective.memory() is None else Proximal(self, problem, state)
+
+    def anchor(self, problem, state, rate):
         """Let ``z`` lead to ``theta`` where rate or scales are others than those it is of."""
         memory, objective, theta = state.memory, problem.objective, state.theta
         inv = objective.inv_scale

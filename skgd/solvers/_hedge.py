@@ -7,6 +7,7 @@ import numpy as np
 
 from .._protocols import State
 from ..rules import SGD
+from ._few_rows import Mixture
 from ._given import BOUNDS, RATES, STEPS, given, refuse
 from ._order import shuffled
 from ._row_by_row import RowByRow
@@ -171,7 +172,9 @@ class Hedge(RowByRow):
         memory, objective = state.memory, problem.objective
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if state.t > 0:
-                self._weigh(objective, memory)
+                losses = np.array([objective.loss_sum(theta) for theta in memory["models"]])
+                losses /= memory["null"] * objective.mass / max(objective.n_active, 1)
+                memory["weights"] = self.weighed(losses, memory["weights"])
             else:
                 memory["models"][:] = state.theta
             learner = Stochastic(SGD()).with_settings(self.settings)
@@ -180,29 +183,62 @@ class Hedge(RowByRow):
                 order = shuffled(order, memory["rng"])
             norms = objective.row_norms()[order] + (1.0 if objective.fit_intercept else 0.0)
             norms *= objective.s[order] * (objective.n_active / objective.mass)
-            mild = _mild(problem)
-            for k, rho in enumerate(_RATES):
-                rates = rho * state.rate_scale / (memory["bend"] * (1.0 + rho * norms))
+            mild = self.mild(problem)
+            for k, rates in enumerate(self.rates_of(state, norms)):
                 memory["models"][k] = learner.moved(mild, memory["models"][k], order, rates)
             self._mix(state)
         state.t += len(order)
         state.passes += 1
-        state.rate = float(memory["weights"] @ _RATES) / memory["bend"] * state.rate_scale
+        state.rate = self.mean_rate(state, memory["weights"])
         self._look(problem, state)
         return state
 
     @staticmethod
-    def _weigh(objective, memory):
-        losses = np.array([objective.loss_sum(theta) for theta in memory["models"]])
-        losses /= memory["null"] * objective.mass / max(objective.n_active, 1)
+    def weighed(losses, weights):
+        """Return weights after ``losses``, in units of that of the intercept alone."""
         losses = np.where(np.isfinite(losses), losses, np.inf)
         least = losses.min()
         if not least < np.inf:
-            return
-        kept = np.exp(-_TRUST * np.minimum(losses - least, _MOST)) * memory["weights"]
-        total = kept.sum()
-        count = len(kept)
-        memory["weights"] = (1.0 - _SHARE) * kept / total + _SHARE / count
+            return weights
+        kept = np.exp(-_TRUST * np.minimum(losses - least, _MOST)) * weights
+        return (1.0 - _SHARE) * kept / kept.sum() + _SHARE / len(kept)
+
+    @staticmethod
+    def rates_of(state, norms):
+        """Yield the rates of all rows, for each model.
+
+        Parameters
+        ----------
+        state : State
+            Knows the curvature.
+        norms : ndarray of shape (n_rows,)
+            Squared, with the 1 of the intercept, times the weight.
+
+        Yields
+        ------
+        ndarray of shape (n_rows,)
+            Rates.
+        """
+        for rho in _RATES:
+            yield rho * state.rate_scale / (state.memory["bend"] * (1.0 + rho * norms))
+
+    @staticmethod
+    def mean_rate(state, weights):
+        """Return the rate of an average row, over the models."""
+        return float(weights @ _RATES) / state.memory["bend"] * state.rate_scale
+
+    @staticmethod
+    def mild(problem):
+        """Return the problem with an l2 part that no column feels more than a standardised one."""
+        if not problem.has_l2 or problem.inv_scale is None:
+            return problem
+        mild = copy.copy(problem)
+        mild.l2 = np.minimum(problem.l2, problem.decay)
+        return mild
+
+    def few_rows(self, problem, state):
+        """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
+        return None if problem.objective.memory() is None else Mixture(self, problem, state)
 
     @staticmethod
     def _mix(state):
@@ -219,12 +255,3 @@ class Hedge(RowByRow):
         """Put ``state`` back to ``theta``, and all models with it."""
         super().restart(state, theta, value)
         state.memory["models"][:] = theta
-
-
-def _mild(problem):
-    """Return the problem with an l2 part that no column feels more than a standardised one."""
-    if not problem.has_l2 or problem.inv_scale is None:
-        return problem
-    mild = copy.copy(problem)
-    mild.l2 = np.minimum(problem.l2, problem.decay)
-    return mild

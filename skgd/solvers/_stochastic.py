@@ -11,6 +11,7 @@ from .._protocols import RateContext, State
 from ..rules import SGD
 from ..schedules import AutoDecay, Constant
 from ._base import Solver, wants_scaling
+from ._few_rows import Batches, Singly, one_row_terms, received_of
 from ._order import shuffled
 from ._pilot import pilot_rates
 
@@ -23,7 +24,6 @@ _LATE = 3.0  # the iterate of step t has weight t**3 in a mean of our own
 _PIECES = 16  # of a pass, after each of which the iterate joins that mean
 _PIECE = 8, 64  # sums of vectors worth of work, and rows, that a piece has at least
 _SLOWER = 3.0  # with the mean, rates fall with the rule's power over this
-_NEAR_ONE = 6.0  # ratio of scales that one rate still serves
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 _WORTH_READING = 2**16  # stored entries from which a second reading of them is worth saving
 
@@ -293,7 +293,7 @@ class Stochastic(Solver):
         """Move ``state.theta`` along consecutive rows at rates of one call of the schedule."""
         loss = None
         n_steps = -(-len(order) // state.memory["batch_size"])
-        rates = self._rates(problem, state, n_steps)
+        rates = self.rates(problem, state, n_steps)
         average_from = int(self.settings.average)
         compiled = self._compiled(problem)
         if compiled is None:
@@ -306,7 +306,8 @@ class Stochastic(Solver):
         state.rate = float(rates[-1])
         return loss
 
-    def _rates(self, problem, state, n_steps):
+    def rates(self, problem, state, n_steps):
+        """Return the rates of the next steps, of shape (n_steps,)."""
         settings = self.settings
         schedule = settings.schedule
         if schedule is None:
@@ -335,6 +336,12 @@ class Stochastic(Solver):
             self._vector_pass(problem, state, order, rates, None, 0)
         return state.theta
 
+    def few_rows(self, problem, state):
+        """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
+        if self._compiled(problem) is None or state.memory["average"] is not None:
+            return None
+        return (Singly if self._one_row(problem, state) else Batches)(self, problem, state)
+
     def _unclipped(self):
         return self.settings.clip_norm is None and self.settings.clip_value is None
 
@@ -343,11 +350,12 @@ class Stochastic(Solver):
             return None
         return self.rule.compiled()
 
-    def _clips(self):
+    def clips(self):
+        """Return the bounds on norm and entries of a gradient, infinite where there is none."""
         norm, value = self.settings.clip_norm, self.settings.clip_value
         return (math.inf if norm is None else norm), (math.inf if value is None else value)
 
-    def _l2(self, problem, state):
+    def l2_of(self, problem, state):
         """Return the l2 weights that the rule's gradient, or its decay, is given."""
         if not self.rule.decoupled or problem.inv_scale is None:
             return problem.l2
@@ -360,9 +368,9 @@ class Stochastic(Solver):
 
     def _vector_pass(self, problem, state, order, rates, average, average_from):
         memory, objective = state.memory, problem.objective
-        clip_norm, clip_value = self._clips()
+        clip_norm, clip_value = self.clips()
         # One strength per column where columns have scales of their own, for all outputs.
-        l2 = self._l2(problem, state)
+        l2 = self.l2_of(problem, state)
         l2 = np.tile(l2, objective.n_outputs) if np.ndim(l2) else l2
         n_averaged = _reference.minibatch_block(
             lambda theta, batch: problem.loss_grad(theta, batch)[1],
@@ -387,7 +395,7 @@ class Stochastic(Solver):
 
     def _batch_pass(self, problem, state, order, rates, average, average_from, move):
         memory, objective = state.memory, problem.objective
-        clip_norm, clip_value = self._clips()
+        clip_norm, clip_value = self.clips()
         d = objective.n_features
         memory["n_averaged"] = _kernels.minibatch_block(
             objective.memory(),
@@ -398,7 +406,7 @@ class Stochastic(Solver):
             memory["scalars"],
             state.t,
             rates,
-            np.broadcast_to(self._l2(problem, state), d).astype(float),
+            np.broadcast_to(self.l2_of(problem, state), d).astype(float),
             np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None,
             objective.shift,
             objective.inv_scale,
@@ -413,36 +421,14 @@ class Stochastic(Solver):
             memory["n_averaged"],
         )
 
-    @staticmethod
-    def _uniform(objective):
-        if objective.inv_scale is None or not objective.uniform or objective.shift is not None:
-            return False
-        # The textbook's step has the same rate for the intercept, whose column is 1: columns
-        # of another size would leave no rate that suits both.
-        return not objective.fit_intercept or 1 / _NEAR_ONE < objective.scale[0] < _NEAR_ONE
-
     def _one_row_pass(self, problem, state, order, rates, average, average_from, still):
         memory, objective = state.memory, problem.objective
         theta = objective.to_user(state.theta)
         if average is not None:
             average = objective.to_user(average)
-        metric, l2, l1, due = None, problem.l2, problem.l1, 1.0
-        if self._uniform(objective):
-            # One scale for all: the textbook's step, with a rate in the user's variables.
-            inv = float(objective.inv_scale[0])
-            rates = rates * inv**2
-            l2, l1 = float(l2[0]) / inv**2, float(l1[0]) / inv
-            due = l1 * inv**2
-        elif objective.inv_scale is not None:
-            inv, d = objective.inv_scale, objective.n_features
-            # In the user's variables a step of the scaled ones has this metric.
-            strengths = np.broadcast_to(problem.l2, d), np.broadcast_to(problem.l1 * inv, d)
-            metric = (inv * inv, objective.shift, *(a.astype(float) for a in strengths))
-            l2 = l1 = 0.0
-        if problem.has_l1:
-            # What of the l1 penalty each coefficient has received, and all could have.
-            received = memory.setdefault("received", np.zeros(objective.n_coef + 1))
-            # Kept in the unit of steps with a metric, so that either may follow the other.
+        factor, due, l2, l1, metric = one_row_terms(problem)
+        received = received_of(problem, memory)
+        if received is not None:
             received[-1] *= due
         W, b = objective.split(theta)
         mean = (None, None) if average is None else objective.split(average)
@@ -451,7 +437,7 @@ class Stochastic(Solver):
         memory["n_averaged"], loss = _kernels.sgd_block(
             objective.memory(),
             order,
-            rates,
+            rates if factor == 1.0 else rates * factor,
             W,
             b,
             l2,
@@ -464,10 +450,10 @@ class Stochastic(Solver):
             average_from,
             memory["n_averaged"],
             metric,
-            received if problem.has_l1 else None,
+            received,
             still,
         )
-        if problem.has_l1:
+        if received is not None:
             received[-1] /= due
         state.theta[:] = objective.from_user(theta)
         if average is not None:

@@ -1,0 +1,172 @@
+"""Calls of few rows that are like the one before: what a step asks for, and no more.
+
+A call of ``partial_fit`` takes the moments of its rows, moves the model into variables that
+these say, and makes a problem of them. For a row or some at a time this costs many times what
+the step does. Here the variables stay until enough rows have come, or one lies far out; what
+was checked or made for the call before is not checked or made again.
+"""
+
+import math
+import operator
+import time
+
+import numpy as np
+
+from ._build import divergence_bound, shown
+from ._params import plain_key
+from ._protocols import Rows
+from .objectives import Pending, are_plain, check_sparse, outgrown, reach, stored
+
+__all__ = ["Short"]
+
+_MOST_ROWS = 32
+_LEAST_MASS = 32.0  # from which columns of a stream are shifted
+_GROWTH = 0.125  # of the rows, after which their moments are taken anew
+_KEPT = 256, 4.0  # rows, and entries a column, that wait for that at most
+_REACH = 5.0 * (1.0 + 1e-9)  # of scaled entries: more of a column is worth another scale
+
+
+class Short:
+    """What the next small call of an estimator needs, made by `after`."""
+
+    @classmethod
+    def after(cls, est, plan, data, problem, saved):
+        """Return what small calls like this one can go on from, or None where they cannot.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+            After a call of ``partial_fit``.
+        plan : Plan
+            Of that call.
+        data : Data
+            Its rows.
+        problem : Problem
+            Made of them, in the solver's variables.
+        saved : Saved
+            What the call left.
+        """
+        n, memory = data.X.shape[0], saved.state.memory
+        if n > _MOST_ROWS or not memory["eta0"] > 0.0 or plan.settings.violation:
+            return None
+        moments = saved.moments
+        if moments is not None and moments.mass < _LEAST_MASS:
+            return None
+        if getattr(est, "class_weight", None) is not None or hasattr(est, "feature_names_in_"):
+            return None
+        if not getattr(est, "_flat_target", True) or plain_key(est) is None:
+            return None
+        few = plan.solver.few_rows(problem, saved.state)
+        return None if few is None else cls(est, plan, data, problem, moments, few)
+
+    def __init__(self, est, plan, data, problem, moments, few):
+        objective = problem.objective
+        self.few, self.plan, self.objective, self.penalty = few, plan, objective, problem.penalty
+        self.alpha = problem.alpha
+        self.names = est._get_param_names()
+        self.params = [getattr(est, name) for name in self.names]
+        self.kind, self.dtype = type(data.X), data.X.dtype
+        self.n_features = objective.n_features
+        self.most = math.inf if moments is None else _GROWTH * moments.mass
+        self.scaled = moments is not None
+        self.pending = Pending(self.n_features)
+        self.unseen = None
+        if objective.sparse and few.metric is not None and self.scaled:
+            self.unseen = (moments.low == 0.0) & (moments.high == 0.0)
+        self.ones = np.ones(_MOST_ROWS)
+        self.loss = plan.loss  # of the user's labels; that of the objective is of their codes
+        self.codes = objective.loss.codes
+        self.last = est.coef_.copy(), est.intercept_.copy()
+
+    def suits(self, est, X, y, classes):
+        """Whether a call is like the one before, and nothing in it needs a closer look."""
+        given = vars(est)
+        if type(X) is not self.kind or X.dtype != self.dtype or X.shape[0] > _MOST_ROWS:
+            return False
+        if not all(map(operator.is_, [given[name] for name in self.names], self.params)):
+            return False
+        coef, intercept = self.last
+        if type(est.coef_) is not np.ndarray or not np.array_equal(est.intercept_, intercept):
+            return False
+        if not np.array_equal(est.coef_.reshape(coef.shape), coef):
+            return False
+        if classes is not None and not np.array_equal(np.unique(classes), est.classes_):
+            return False
+        if self.scaled and self.pending.n_rows + X.shape[0] > self.most:
+            return False
+        return "feature_names_in_" not in given and are_plain(X, y, self.n_features)
+
+    def learn(self, est, saved, X, y):
+        """Learn rows; where a guard steps in, change nothing and return False."""
+        check_sparse(X)
+        targets = est._encode(y, self.loss, est._known())
+        parts, n, few, objective = stored(X), X.shape[0], self.few, self.objective
+        if self.scaled and not self._scales_serve(parts):
+            return False
+        rows = Rows(*parts, self.n_features, targets.y, self.codes, self.ones[:n])
+        kept, good = few.keep(), False
+        try:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                begin = time.perf_counter()
+                steps, rate = few.learn(rows, few.order(n))
+                seconds = time.perf_counter() - begin
+                theta = few.user()
+                W, b = objective.split(theta)
+                here, zero = few.losses(rows, theta)
+                value = here / n + self.alpha * float(self.penalty.value(W, np))
+            bound = divergence_bound(self.plan, objective, zero / n)
+            good = value <= bound and math.isfinite(theta.sum())
+            if not good:
+                return False
+            model = shown(W, b, self.dtype, est)
+        finally:
+            if not good:
+                few.undo(kept)
+        self._note(est, saved, parts, n, model, value, steps, rate, seconds)
+        exact = model["coef_"].dtype == np.float64
+        self.last = (W, b) if exact else (model["coef_"].copy(), model["intercept_"].copy())
+        return True
+
+    def _scales_serve(self, parts):
+        """Whether the variables serve rows, some columns of which may get another scale."""
+        objective, few = self.objective, self.few
+        if self.unseen is None:
+            return reach(parts, objective.shift, objective.inv_scale) <= _REACH
+        columns, scales = outgrown(parts, objective.scale, self.unseen, _REACH)
+        if len(columns):
+            few.rescale(columns, scales)
+            self.unseen[columns] = False
+        return True
+
+    def _note(self, est, saved, parts, n, model, value, steps, rate, seconds):
+        state = saved.state
+        state.t += steps
+        state.passes += 1
+        state.value, state.rate = value, rate
+        state.memory["lowered"] = False
+        saved.rows += n
+        if self.scaled:
+            self.pending.add(parts, n)
+            if self.pending.n_rows > _KEPT[0] and (
+                self.pending.n_stored > _KEPT[1] * self.n_features
+            ):
+                self.most = 0.0
+        given = vars(est)
+        given.update(model)
+        given["t_"], given["loss_curve_"] = state.t + 1, np.array([value])
+        given["history_"] = {
+            "value": np.array([value]),
+            "violation": np.array([state.violation]),
+            "rate": np.array([rate]),
+            "seconds": np.array([seconds]),
+        }
+
+    def settle(self, saved):
+        """Bring what a long call goes on from up to date."""
+        self.few.settle()
+        saved.state.point = saved.state.theta
+        coef, intercept = self.last
+        saved.coef, saved.intercept = np.array(coef), np.array(intercept)
+        more = self.pending.moments(self.objective.loss) if self.scaled else None
+        if more is not None:
+            saved.moments = saved.moments.merged(more)

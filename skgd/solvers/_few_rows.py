@@ -1,0 +1,283 @@
+"""Steps on a few rows of a stream, in variables that stay what they are from call to call.
+
+A call of ``partial_fit`` with one row costs what is done around its step. Here is what a
+solver does with such rows and nothing else: arrays made once, changed in place.
+"""
+
+import numpy as np
+
+from .. import _kernels
+from ._order import shuffled
+
+__all__ = ["Batches", "FewRows", "Mixture", "Proximal", "Singly", "one_row_terms", "received_of"]
+
+_NEAR_ONE = 6.0  # ratio of scales that one rate still serves
+
+
+def one_row_terms(problem):
+    """Return what steps of a row each take from a problem, in the user's variables.
+
+    Parameters
+    ----------
+    problem : Problem
+        In the user's variables or in scaled ones.
+
+    Returns
+    -------
+    factor : float
+        Of the rates.
+    due : float
+        Unit of the sum of rates that an l1 penalty keeps: it is stored in that of steps with a
+        metric, so that either may follow the other.
+    l2, l1 : float
+        Penalty of the textbook's step.
+    metric : tuple or None
+        As `skgd._kernels.sgd_block` takes it.
+    """
+    objective = problem.objective
+    if objective.inv_scale is None:
+        return 1.0, 1.0, problem.l2, problem.l1, None
+    if _uniform(objective):
+        # One scale for all: the textbook's step, with a rate in the user's variables.
+        inv = float(objective.inv_scale[0])
+        l2, l1 = float(problem.l2[0]) / inv**2, float(problem.l1[0]) / inv
+        return inv**2, l1 * inv**2, l2, l1, None
+    inv, d = objective.inv_scale, objective.n_features
+    # In the user's variables a step of the scaled ones has this metric.
+    decay = np.broadcast_to(problem.l2, d).astype(float)
+    pull = np.broadcast_to(problem.l1 * inv, d).astype(float) if problem.has_l1 else None
+    return 1.0, 1.0, 0.0, 0.0, (inv * inv, objective.shift, decay, pull)
+
+
+def received_of(problem, memory):
+    """Return what of an l1 penalty each coefficient has received, and last what all could have.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its penalty counts.
+    memory : dict
+        Of the state; zeros are put there at first.
+
+    Returns
+    -------
+    ndarray of shape (n_coef + 1,) or None
+        None without an l1 part.
+    """
+    if not problem.has_l1:
+        return None
+    return memory.setdefault("received", np.zeros(problem.objective.n_coef + 1))
+
+
+def _uniform(objective):
+    if not objective.uniform or objective.shift is not None:
+        return False
+    # The textbook's step has the same rate for the intercept, whose column is 1: columns
+    # of another size would leave no rate that suits both.
+    return not objective.fit_intercept or 1 / _NEAR_ONE < objective.scale[0] < _NEAR_ONE
+
+
+class FewRows:
+    """Base: the state's arrays are in scaled variables, and ``theta`` is the point.
+
+    Attributes
+    ----------
+    live : list of ndarray
+        What a step changes in place.
+    metric : tuple or None
+        Where steps are those of the user's variables with a metric, what `sgd_block` takes
+        for it: a column's scale is then free to change.
+    """
+
+    metric = None
+
+    def __init__(self, solver, problem, state):
+        self.solver, self.problem, self.state = solver, problem, state
+        self.live = [state.theta]
+        objective = problem.objective
+        self.split, self.pointwise = objective.split, objective.pointwise()
+        self.nothing = np.zeros(objective.n_outputs)
+
+    def order(self, n):
+        """Return the order of ``n`` rows."""
+        order = np.arange(n)
+        if n > 1 and self.solver.settings.shuffle:
+            order = shuffled(order, self.state.memory["rng"])
+        return order
+
+    def user(self):
+        """Return the point in the user's variables."""
+        return self.problem.objective.to_user(self.state.theta)
+
+    def settle(self):
+        """Bring the state up to date."""
+
+    def learn(self, rows, order):
+        """Step on rows; return the steps done, and the rate of the last."""
+        raise NotImplementedError
+
+    def rescale(self, columns, scales):
+        """Give columns other scales, where there is a metric without a shift."""
+        objective, problem = self.problem.objective, self.problem
+        inv = 1.0 / scales
+        objective.scale[columns], objective.inv_scale[columns] = scales, inv
+        inv2, _, decay, pull = self.metric
+        inv2[columns] = inv * inv
+        decay[columns] = self.decay_of(inv)
+        if problem.has_l1:
+            problem.l1[columns] = problem.pull * inv
+            pull[columns] = problem.pull * inv * inv
+        problem.l2[columns] = problem.decay * inv * inv
+
+    def decay_of(self, inv):
+        """Return the strength of the l2 part on columns of inverse scales ``inv``."""
+        return self.problem.decay * inv * inv
+
+    def keep(self):
+        """Return what `undo` goes back to."""
+        return [one.copy() for one in self.live]
+
+    def undo(self, kept):
+        """Forget the steps since `keep`."""
+        for one, before in zip(self.live, kept, strict=True):
+            one[...] = before
+
+    def losses(self, rows, theta):
+        """Return the sum of the losses at a point of the user's variables, and at zero."""
+        n = len(rows.s)
+        here = _kernels.full_pass(rows, 0, n, *self.split(theta), self.pointwise)
+        zero = _kernels.losses_at(rows, 0, n, None, self.nothing, self.pointwise, None)
+        return here, zero[0]
+
+
+class Batches(FewRows):
+    """Any compiled rule."""
+
+    def __init__(self, solver, problem, state):
+        super().__init__(solver, problem, state)
+        objective, d = problem.objective, problem.objective.n_features
+        memory = state.memory
+        self.live += [memory["vectors"], memory["scalars"]]
+        l2 = np.broadcast_to(solver.l2_of(problem, state), d).astype(float)
+        l1 = np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None
+        self.fixed = l2, l1, objective.shift, objective.inv_scale, 1.0, objective.fit_intercept
+        self.fixed += (*solver.clips(), objective.pointwise(), solver.rule.compiled())
+
+    def learn(self, rows, order):
+        state, size = self.state, self.state.memory["batch_size"]
+        steps = -(-len(order) // size)
+        rates = self.solver.rates(self.problem, state, steps)
+        theta, vectors, scalars = self.live
+        _kernels.minibatch_block(
+            rows, order, size, theta, vectors, scalars, state.t, rates, *self.fixed
+        )
+        return steps, float(rates[-1])
+
+
+class Singly(FewRows):
+    """A row a step: the kernel works in the user's variables, and so does this."""
+
+    def __init__(self, solver, problem, state):
+        super().__init__(solver, problem, state)
+        objective = problem.objective
+        self.theta = objective.to_user(state.theta)
+        self.live = [self.theta]
+        self.factor, self.due, l2, l1, metric = one_row_terms(problem)
+        self.received = received_of(problem, state.memory)
+        if self.received is not None:
+            self.live.append(self.received)
+        W, b = objective.split(self.theta)
+        self.fixed, self.metric = (W, b, l2, l1, 1.0, objective.fit_intercept), metric
+
+    def learn(self, rows, order):
+        state, due, received = self.state, self.due, self.received
+        rates = self.solver.rates(self.problem, state, len(order))
+        if received is not None:
+            received[-1] *= due
+        step = rates if self.factor == 1.0 else rates * self.factor
+        _kernels.sgd_block(
+            rows, order, step, *self.fixed, self.pointwise, metric=self.metric, received=received
+        )
+        if received is not None:
+            received[-1] /= due
+        return len(order), float(rates[-1])
+
+    def rescale(self, columns, scales):
+        if self.received is not None:
+            worth = (self.problem.objective.scale[columns] / scales) ** 2
+            each = self.received[:-1].reshape(len(self.nothing), -1)
+            each[:, columns] *= worth
+        super().rescale(columns, scales)
+
+    def user(self):
+        return self.theta
+
+    def settle(self):
+        self.state.theta[:] = self.problem.objective.from_user(self.theta)
+
+
+class Mixture(FewRows):
+    """Several rates at once, weighted; the models in the user's variables."""
+
+    def __init__(self, solver, problem, state):
+        super().__init__(solver, problem, state)
+        objective, memory = problem.objective, state.memory
+        self.models = np.array([objective.to_user(one) for one in memory["models"]])
+        self.weights = memory["weights"].copy()
+        self.live = [self.models, self.weights]
+        self.factor, _, l2, l1, metric = one_row_terms(solver.mild(problem))
+        self.each = [objective.split(one) for one in self.models]
+        self.fixed = l2, l1, 1.0, objective.fit_intercept, self.pointwise
+        self.metric = metric
+
+    def learn(self, rows, order):
+        solver, state, objective = self.solver, self.state, self.problem.objective
+        memory, n = state.memory, len(order)
+        losses = [_kernels.full_pass(rows, 0, n, W, b, self.pointwise) for W, b in self.each]
+        self.weights[:] = solver.weighed(np.array(losses) / memory["null"], self.weights)
+        norms = _kernels.row_norms(rows, objective.shift, objective.inv_scale)[order]
+        if objective.fit_intercept:
+            norms += 1.0
+        for (W, b), rates in zip(self.each, solver.rates_of(state, norms), strict=True):
+            if self.factor != 1.0:
+                rates = rates * self.factor
+            _kernels.sgd_block(rows, order, rates, W, b, *self.fixed, metric=self.metric)
+        return n, solver.mean_rate(state, self.weights)
+
+    def decay_of(self, inv):
+        return np.minimum(super().decay_of(inv), self.problem.decay)
+
+    def user(self):
+        return self.weights @ self.models
+
+    def settle(self):
+        objective, memory = self.problem.objective, self.state.memory
+        for kept, model in zip(memory["models"], self.models, strict=True):
+            kept[:] = objective.from_user(model)
+        memory["weights"] = self.weights.copy()
+        self.state.theta[:] = self.weights @ memory["models"]
+
+
+class Proximal(FewRows):
+    """FTRL."""
+
+    def __init__(self, solver, problem, state):
+        super().__init__(solver, problem, state)
+        memory = state.memory
+        self.rate = memory["eta0"] * state.rate_scale
+        solver.anchor(problem, state, self.rate)
+        self.live += [memory["z"], memory["square"]]
+        self.fixed = solver.block_args(problem, memory, self.rate, self.live)
+
+    def learn(self, rows, order):
+        memory = self.state.memory
+        _kernels.ftrl_block(rows, order, memory["steps"], *self.fixed, self.pointwise)
+        memory["steps"] += len(order)
+        return len(order), self.rate
+
+    def keep(self):
+        return super().keep(), self.state.memory["steps"]
+
+    def undo(self, kept):
+        super().undo(kept[0])
+        self.state.memory["steps"] = kept[1]
