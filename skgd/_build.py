@@ -154,10 +154,12 @@ def coefficients(objective, theta, dtype, est):
 
 def shown(W, b, dtype, est):
     """Return ``coef_`` and ``intercept_`` as new arrays of the type of X."""
-    with np.errstate(over="ignore"):
-        coef, intercept = W.astype(dtype), b.astype(dtype)
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-        coef, intercept = W.copy(), b.copy()  # float32 cannot hold them
+    coef, intercept = W.copy(), b.copy()
+    if dtype != np.float64:
+        with np.errstate(over="ignore"):
+            narrow = coef.astype(dtype), intercept.astype(dtype)
+        if np.isfinite(narrow[0]).all() and np.isfinite(narrow[1]).all():  # it holds them
+            coef, intercept = narrow
     if est._flat_coef(len(W)):
         coef = coef[0]
     return {"coef_": coef, "intercept_": intercept}

@@ -1,6 +1,7 @@
 """`GDRegressor` and `GDClassifier`: parameters, checks of input, predictions."""
 
 import copy
+import functools
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,11 +34,17 @@ __all__ = ["GDClassifier", "GDRegressor"]
 _ROWS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "order": "C"}
 
 
+@functools.cache
+def _named(solver):
+    """Return the solver of a name, for looks at its class; None where there is none."""
+    return resolve_solver(solver) if solver in get_solver_names() else None
+
+
 def _streams(est):
     """Raise AttributeError where the solver cannot learn from a stream."""
     spec = est.solver
-    if isinstance(spec, str) and spec in get_solver_names():
-        spec = resolve_solver(spec)
+    if isinstance(spec, str):
+        spec = _named(spec)
     if isinstance(spec, Solver) and not isinstance(spec, Rule) and not spec.streams:
         raise AttributeError(
             f"solver={est.solver!r} needs all rows at every step, so it cannot learn from a "

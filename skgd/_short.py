@@ -23,7 +23,9 @@ _MOST_ROWS = 32
 _LEAST_MASS = 32.0  # from which columns of a stream are shifted
 _GROWTH = 0.125  # of the rows, after which their moments are taken anew
 _KEPT = 256, 4.0  # rows, and entries a column, that wait for that at most
-_REACH = 5.0 * (1.0 + 1e-9)  # of scaled entries: more of a column is worth another scale
+# Scaled entries at most, for what the scales are in force; and what they are when new. Of a
+# column that grows, as a date does, each row has a larger entry than all before.
+_REACH, _NEW = 10.0, 5.0
 
 
 class Short:
@@ -61,10 +63,9 @@ class Short:
 
     def __init__(self, est, plan, data, problem, moments, few):
         objective = problem.objective
-        self.few, self.plan, self.objective, self.penalty = few, plan, objective, problem.penalty
-        self.alpha = problem.alpha
-        self.names = est._get_param_names()
-        self.params = [getattr(est, name) for name in self.names]
+        self.few, self.plan, self.objective = few, plan, objective
+        self.params_of = operator.itemgetter(*est._get_param_names())
+        self.params = self.params_of(vars(est))
         self.kind, self.dtype = type(data.X), data.X.dtype
         self.n_features = objective.n_features
         self.most = math.inf if moments is None else _GROWTH * moments.mass
@@ -83,7 +84,7 @@ class Short:
         given = vars(est)
         if type(X) is not self.kind or X.dtype != self.dtype or X.shape[0] > _MOST_ROWS:
             return False
-        if not all(map(operator.is_, [given[name] for name in self.names], self.params)):
+        if not all(map(operator.is_, self.params_of(given), self.params)):
             return False
         coef, intercept = self.last
         if type(est.coef_) is not np.ndarray or not np.array_equal(est.intercept_, intercept):
@@ -110,15 +111,17 @@ class Short:
                 begin = time.perf_counter()
                 steps, rate = few.learn(rows, few.order(n))
                 seconds = time.perf_counter() - begin
-                theta = few.user()
+                theta = few.user(few.live)
                 W, b = objective.split(theta)
-                here, zero = few.losses(rows, theta)
-                value = here / n + self.alpha * float(self.penalty.value(W, np))
-            bound = divergence_bound(self.plan, objective, zero / n)
-            good = value <= bound and math.isfinite(theta.sum())
-            if not good:
+                value, zero = few.values(rows, W, b)
+                if not value <= divergence_bound(self.plan, objective, zero):
+                    # As bad as before they were learnt, rows are none of the rate's business.
+                    before = few.values(rows, *objective.split(few.user(kept)))[0]
+                    if not value <= divergence_bound(self.plan, objective, zero, before):
+                        return False
+            if not math.isfinite(theta.sum()):
                 return False
-            model = shown(W, b, self.dtype, est)
+            model, good = shown(W, b, self.dtype, est), True
         finally:
             if not good:
                 few.undo(kept)
@@ -132,7 +135,7 @@ class Short:
         objective, few = self.objective, self.few
         if self.unseen is None:
             return reach(parts, objective.shift, objective.inv_scale) <= _REACH
-        columns, scales = outgrown(parts, objective.scale, self.unseen, _REACH)
+        columns, scales = outgrown(parts, objective.scale, self.unseen, _REACH, _NEW)
         if len(columns):
             few.rescale(columns, scales)
             self.unseen[columns] = False

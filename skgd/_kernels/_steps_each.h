@@ -116,6 +116,9 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         lazy = pulls = a->l1m != NULL;
         for (idx_t c = 0; c < d && !lazy; c++) lazy = a->a[c] != 0.0;
     }
+    /* After a single step all coordinates are equally late, and need no record of it. */
+    const int at_once = lazy && metric && !pulls && !a->average_coef && a->m == 1;
+    lazy = lazy && !at_once;
     const idx_t averaged_before = a->n_averaged;
     idx_t longest = 0;
     for (idx_t n = 0; n < a->m; n++) {
@@ -231,6 +234,13 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         }
     }
 
+    if (at_once) {
+        const double *RESTRICT rate = a->a;
+        for (idx_t j = 0; j < k; j++) {
+            double *RESTRICT u = late.u + j * d;
+            SIMD for (idx_t c = 0; c < d; c++) u[c] *= vexp_neg(-rate[c] * late.clock);
+        }
+    }
     T(fold)(&late, a, d, late.scale);
     a->due = late.due;
     if (late.sum && a->n_averaged > averaged_before) {

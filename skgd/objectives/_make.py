@@ -135,7 +135,7 @@ def reach(parts, shift, inv_scale):
     return float(np.abs(data).max(initial=0.0))
 
 
-def outgrown(parts, scale, unseen, most):
+def outgrown(parts, scale, unseen, most, wanted):
     """Return columns of sparse rows with entries too large for their scales, and the new scales.
 
     Parameters
@@ -146,8 +146,8 @@ def outgrown(parts, scale, unseen, most):
         Of the columns.
     unseen : ndarray of bool of shape (n_features,)
         Columns that no entry has been seen of: they get a scale with their first.
-    most : float
-        Scaled entries at most.
+    most, wanted : float
+        Scaled entries at most, and what the largest of a column that has more will be.
 
     Returns
     -------
@@ -155,13 +155,13 @@ def outgrown(parts, scale, unseen, most):
         Each column once.
     """
     _, data, indices, _ = parts
-    size = np.abs(data, dtype=np.float64) / most
-    found = (unseen[indices] | (size > scale[indices])) & (size > 0.0)
+    size = np.abs(data, dtype=np.float64)
+    found = (unseen[indices] | (size > most * scale[indices])) & (size > 0.0)
     if not found.any():
         return indices[:0], size[:0]
     columns, place = np.unique(indices[found], return_inverse=True)
     scales = np.zeros(len(columns))
-    np.maximum.at(scales, place, size[found])
+    np.maximum.at(scales, place, size[found] / wanted)
     return columns, scales
 
 

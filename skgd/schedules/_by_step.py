@@ -150,5 +150,7 @@ class AutoDecay(Schedule):
 
     def base_rates(self, k, t, n_steps, context):
         stair = max(1, self.span // 8)
+        if n_steps == 1:  # of many calls
+            return context.eta0 / (1.0 + t // stair * stair / self.span) ** self.power
         done = (t + np.arange(n_steps)) // stair * stair
         return context.eta0 / (1.0 + done / self.span) ** self.power

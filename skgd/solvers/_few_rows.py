@@ -93,7 +93,7 @@ class FewRows:
 
     def __init__(self, solver, problem, state):
         self.solver, self.problem, self.state = solver, problem, state
-        self.live = [state.theta]
+        self.live, self._kept = [state.theta], None
         objective = problem.objective
         self.split, self.pointwise = objective.split, objective.pointwise()
         self.nothing = np.zeros(objective.n_outputs)
@@ -105,9 +105,9 @@ class FewRows:
             order = shuffled(order, self.state.memory["rng"])
         return order
 
-    def user(self):
-        """Return the point in the user's variables."""
-        return self.problem.objective.to_user(self.state.theta)
+    def user(self, live):
+        """Return the point of ``live``, or of a copy of it, in the user's variables."""
+        return self.problem.objective.to_user(live[0])
 
     def settle(self):
         """Bring the state up to date."""
@@ -134,20 +134,29 @@ class FewRows:
         return self.problem.decay * inv * inv
 
     def keep(self):
-        """Return what `undo` goes back to."""
-        return [one.copy() for one in self.live]
+        """Return copies of ``live`` to go back to; the next call writes over them."""
+        if self._kept is None:
+            self._kept = [np.empty_like(one) for one in self.live]
+        for one, kept in zip(self.live, self._kept, strict=True):
+            kept[...] = one
+        return self._kept
 
     def undo(self, kept):
         """Forget the steps since `keep`."""
         for one, before in zip(self.live, kept, strict=True):
             one[...] = before
 
-    def losses(self, rows, theta):
-        """Return the sum of the losses at a point of the user's variables, and at zero."""
-        n = len(rows.s)
-        here = _kernels.full_pass(rows, 0, n, *self.split(theta), self.pointwise)
-        zero = _kernels.losses_at(rows, 0, n, None, self.nothing, self.pointwise, None)
-        return here, zero[0]
+    def values(self, rows, W, b):
+        """Return F on these rows at a point of the user's variables, and at zero."""
+        n, problem = len(rows.s), self.problem
+        value = _kernels.full_pass(rows, 0, n, W, b, self.pointwise) / n
+        zero = _kernels.losses_at(rows, 0, n, None, self.nothing, self.pointwise, None)[0] / n
+        # Not by BLAS, whose threads would go on spinning.
+        if problem.has_l2:
+            value += 0.5 * problem.decay * float(np.einsum("ij,ij->", W, W))
+        if problem.has_l1:
+            value += problem.pull * float(np.abs(W).sum())
+        return value, zero
 
 
 class Batches(FewRows):
@@ -209,8 +218,8 @@ class Singly(FewRows):
             each[:, columns] *= worth
         super().rescale(columns, scales)
 
-    def user(self):
-        return self.theta
+    def user(self, live):
+        return live[0]
 
     def settle(self):
         self.state.theta[:] = self.problem.objective.from_user(self.theta)
@@ -247,8 +256,9 @@ class Mixture(FewRows):
     def decay_of(self, inv):
         return np.minimum(super().decay_of(inv), self.problem.decay)
 
-    def user(self):
-        return self.weights @ self.models
+    def user(self, live):
+        models, weights = live
+        return np.einsum("i,ij->j", weights, models)
 
     def settle(self):
         objective, memory = self.problem.objective, self.state.memory
@@ -276,8 +286,9 @@ class Proximal(FewRows):
         return len(order), self.rate
 
     def keep(self):
-        return super().keep(), self.state.memory["steps"]
+        self.steps = self.state.memory["steps"]
+        return super().keep()
 
     def undo(self, kept):
-        super().undo(kept[0])
-        self.state.memory["steps"] = kept[1]
+        super().undo(kept)
+        self.state.memory["steps"] = self.steps

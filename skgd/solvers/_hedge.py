@@ -16,6 +16,7 @@ from ._stochastic import Stochastic
 __all__ = ["Hedge"]
 
 _RATES = 1.0, 0.1, 0.01, 0.001  # over the curvature of the loss
+_COLUMN = np.array(_RATES)[:, None]
 _TRUST = 0.025  # in a row's loss, of that of the intercept alone
 _SHARE = 0.01  # of the weights, that all rates have alike: what was bad may become good
 _MOST = 500.0  # losses of the intercept alone, a call's at most
@@ -205,7 +206,7 @@ class Hedge(RowByRow):
 
     @staticmethod
     def rates_of(state, norms):
-        """Yield the rates of all rows, for each model.
+        """Return the rates of all rows, for each model.
 
         Parameters
         ----------
@@ -214,13 +215,12 @@ class Hedge(RowByRow):
         norms : ndarray of shape (n_rows,)
             Squared, with the 1 of the intercept, times the weight.
 
-        Yields
-        ------
-        ndarray of shape (n_rows,)
+        Returns
+        -------
+        ndarray of shape (n_models, n_rows)
             Rates.
         """
-        for rho in _RATES:
-            yield rho * state.rate_scale / (state.memory["bend"] * (1.0 + rho * norms))
+        return _COLUMN * state.rate_scale / (state.memory["bend"] * (1.0 + _COLUMN * norms))
 
     @staticmethod
     def mean_rate(state, weights):

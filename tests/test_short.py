@@ -1,0 +1,268 @@
+"""Small calls of partial_fit: what they leave is what long ones would, and nothing slips by."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skgd import GDClassifier, GDRegressor
+from skgd._short import Short
+
+SOLVERS = ["auto", "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"]
+SOLVERS += ["amsgrad", "nadam", "ftrl"]
+
+
+def data(n=400, d=6, kind="binary", seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * np.logspace(-1, 1, d) + np.arange(d)
+    eta = (X - np.arange(d)) @ (rng.standard_normal(d) / np.logspace(-1, 1, d))
+    noisy = eta + rng.logistic(size=n)
+    if kind == "regression":
+        return X, noisy
+    if kind == "binary":
+        return X, (noisy > 0).astype(int)
+    return X, np.digitize(noisy, [-1.0, 1.0])
+
+
+def wide(n=400, d=300, seed=0):
+    rng = np.random.default_rng(seed)
+    X = sp.random_array((n, d), density=0.02, format="csr", rng=rng)
+    units = 10.0 ** rng.integers(-2, 3, d)
+    eta = X @ rng.standard_normal(d)
+    return sp.csr_array(X.multiply(units)), (eta + 0.1 * rng.logistic(size=n) > 0).astype(int)
+
+
+def stream(est, X, y, first=100, size=1):
+    est.partial_fit(X[:first], y[:first], **classes(est, y))
+    for start in range(first, len(y), size):
+        est.partial_fit(X[start : start + size], y[start : start + size])
+    return est
+
+
+def classes(est, y):
+    return {"classes": np.unique(y)} if isinstance(est, GDClassifier) else {}
+
+
+def make(kind, **params):
+    return (GDRegressor if kind == "regression" else GDClassifier)(random_state=0, **params)
+
+
+def without_short_calls(monkeypatch):
+    monkeypatch.setattr(Short, "after", classmethod(lambda cls, *args: None))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Counts the calls that were short."""
+    seen, learn = [], Short.learn
+
+    def counting(self, *args):
+        seen.append(learn(self, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(Short, "learn", counting)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "regression"])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("size", [1, 7])
+def test_given_rates_lead_where_long_calls_do(monkeypatch, counted, solver, kind, size):
+    if solver in ("auto", "ftrl"):
+        pytest.skip("works in variables of its own whatever the rate")
+    X, y = data(kind=kind)
+    params = {"eta0": 1e-3, "solver": solver, "shuffle": False}
+    short = stream(make(kind, **params), X, y, size=size)
+    assert sum(counted) > len(y) // size // 2
+    without_short_calls(monkeypatch)
+    long = stream(make(kind, **params), X, y, size=size)
+    assert_allclose(short.coef_, long.coef_, rtol=1e-9, atol=1e-12)
+    assert_allclose(short.intercept_, long.intercept_, rtol=1e-9, atol=1e-12)
+    assert short.t_ == long.t_
+    assert_allclose(short.loss_curve_, long.loss_curve_, rtol=1e-9)
+    assert set(short.history_) == set(long.history_)
+    assert_allclose(short.history_["rate"], long.history_["rate"])
+
+
+@pytest.mark.parametrize("rows", ["dense", "csr"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet", None])
+def test_penalties_count_as_in_long_calls(monkeypatch, counted, rows, penalty):
+    X, y = wide() if rows == "csr" else data()
+    params = {"solver": "sgd", "eta0": 1e-3, "penalty": penalty, "alpha": 0.02}
+    short = stream(make("binary", **params), X, y)
+    assert sum(counted) > 200
+    without_short_calls(monkeypatch)
+    long = stream(make("binary", **params), X, y)
+    assert_allclose(short.coef_, long.coef_, rtol=1e-9, atol=1e-12)
+    assert_array_equal(short.coef_ == 0, long.coef_ == 0)
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "regression"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_rates_from_the_data_foresee_as_well(monkeypatch, solver, kind):
+    X, y = data(900, kind=kind)
+
+    def progressive():
+        est, lost = stream(make(kind, solver=solver), X[:200], y[:200]), 0.0
+        for k in range(200, len(y)):
+            here = est.predict(X[k : k + 1])[0]
+            lost += (here - y[k]) ** 2 if kind == "regression" else here != y[k]
+            est.partial_fit(X[k : k + 1], y[k : k + 1])
+        return lost
+
+    short = progressive()
+    without_short_calls(monkeypatch)
+    assert short <= 1.05 * progressive() + 3
+
+
+@pytest.mark.parametrize("solver", ["sgd", "auto"])
+@pytest.mark.parametrize("penalty", ["l2", None])
+def test_columns_that_come_late_get_scales(monkeypatch, counted, solver, penalty):
+    X, y = wide(600)
+    est = stream(make("binary", solver=solver, penalty=penalty), X, y)
+    assert sum(counted) > 300
+    est._state.settle()
+    scaled = abs(X.multiply(est._state.inv_scale)).max()
+    assert scaled <= 10.0
+    saved = est._state
+    assert_allclose(saved.moments.mass, 600)
+    assert_allclose(saved.moments.mean, X.mean(axis=0), atol=1e-12)
+    dense = X.toarray()
+    assert_allclose(saved.moments.var, dense.var(axis=0), rtol=1e-9, atol=1e-12)
+    assert_array_equal(saved.moments.high, dense.max(axis=0))
+    without_short_calls(monkeypatch)
+    long = stream(make("binary", solver=solver, penalty=penalty), X, y)
+    lost = [
+        np.logaddexp(0, np.where(y, -1, 1) * one.decision_function(X)).mean() for one in (est, long)
+    ]
+    assert lost[0] <= 1.2 * lost[1]
+
+
+@pytest.mark.parametrize("rows", ["dense", "csr"])
+@pytest.mark.parametrize("solver", ["auto", "sgd", "adam", "ftrl"])
+def test_a_pickle_goes_on_as_the_original_does(rows, solver):
+    if rows == "csr" and solver in ("adam", "ftrl"):
+        pytest.skip("short on dense rows")
+    X, y = wide() if rows == "csr" else data()
+    est = stream(make("binary", solver=solver), X[:250], y[:250])
+    assert est._state.short is not None
+    copy = pickle.loads(pickle.dumps(est))
+    assert copy._state.short is None
+    for one in (est, copy):
+        for k in range(250, 400):
+            one.partial_fit(X[k : k + 1], y[k : k + 1])
+    assert_array_equal(est.coef_, copy.coef_)
+    assert_array_equal(est.intercept_, copy.intercept_)
+
+
+def test_what_was_shown_before_stays():
+    X, y = data()
+    est = stream(make("binary", solver="sgd"), X[:200], y[:200])
+    coef, intercept = est.coef_, est.intercept_
+    before = coef.copy(), intercept.copy()
+    est.partial_fit(X[200:201], y[200:201])
+    assert_array_equal(coef, before[0])
+    assert_array_equal(intercept, before[1])
+    assert not np.array_equal(est.coef_, coef)
+
+
+@pytest.mark.parametrize("solver", ["auto", "sgd", "adam", "ftrl"])
+def test_coefficients_that_the_user_changes_are_gone_on_from(solver):
+    X, y = data()
+    est = stream(make("binary", solver=solver), X[:200], y[:200])
+    plain = pickle.loads(pickle.dumps(est))  # has no short calls
+    est = stream(make("binary", solver=solver), X[:200], y[:200])
+    for one in (est, plain):
+        one.coef_[:] = 0.1
+        one.partial_fit(X[200:201], y[200:201])
+    assert_array_equal(est.coef_, plain.coef_)
+    assert not np.array_equal(est.coef_, np.full_like(est.coef_, 0.1))
+    for one in (est, plain):
+        one.intercept_ = one.intercept_ + 1.0
+        one.partial_fit(X[201:202], y[201:202])
+    assert_allclose(est.intercept_, plain.intercept_, rtol=1e-9)
+
+
+def test_parameters_that_change_are_followed(counted):
+    X, y = data()
+    est = stream(make("binary", solver="sgd", eta0=1e-3), X[:200], y[:200])
+    n, before = len(counted), est.coef_
+    est.set_params(eta0=1e-9).partial_fit(X[200:201], y[200:201])
+    assert len(counted) == n
+    assert_allclose(est.coef_, before, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", ["dense", "csr"])
+def test_bad_rows_change_nothing(rows):
+    X, y = wide() if rows == "csr" else data()
+    est = stream(make("binary", solver="sgd"), X[:200], y[:200])
+    assert est._state.short is not None
+    before = est.coef_.copy(), est.intercept_.copy(), est.t_
+    row, label = X[200:201], y[200:201]
+    bad = row.copy()
+    (bad.data if rows == "csr" else bad)[:] = np.nan
+    outside = row.copy()
+    cases = [(bad, label, "NaN"), (row, np.array([9]), "not among the classes")]
+    cases += [(row, y[:2], "inconsistent numbers")]
+    cases += [(X[200:201, :-1], label, "features")]
+    if rows == "csr":
+        outside.indices = outside.indices.copy()
+        outside.indices[0] = 10**6
+        cases.append((outside, label, "out of range"))
+    for x, target, message in cases:
+        with pytest.raises(ValueError, match=message):
+            est.partial_fit(x, target)
+        assert_array_equal(est.coef_, before[0])
+        assert_array_equal(est.intercept_, before[1])
+        assert est.t_ == before[2]
+    with pytest.raises(ValueError, match="classes"):
+        est.partial_fit(row, label, classes=[0, 1, 2])
+    est.partial_fit(row, label, classes=[0, 1])
+    assert est.t_ == before[2] + 1
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_rows_far_out_do_no_harm(solver, kind):
+    X, y = data(kind=kind)
+    est = stream(make(kind, solver=solver), X[:300], y[:300])
+    for size in (1e3, 1e6, 1e9):
+        est.partial_fit(size * X[300:301], y[300:301])
+        assert np.isfinite(est.coef_).all()
+    for k in range(301, 400):
+        est.partial_fit(X[k : k + 1], y[k : k + 1])
+    assert np.isfinite(est.predict(X)).all()
+    if kind == "binary":
+        assert est.score(X, y) > 0.5
+
+
+def test_a_column_that_grows_renews_the_variables_seldom(counted):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(2000.0), rng.standard_normal(2000)])
+    y = (X[:, 1] + rng.logistic(size=2000) > 0).astype(int)
+    stream(make("binary"), X, y)
+    assert counted.count(True) > 1800
+
+
+def test_float32_rows_stay_float32(counted):
+    X, y = data()
+    est = stream(make("binary", solver="adam"), X.astype(np.float32), y)
+    assert sum(counted) > 200
+    assert est.coef_.dtype == np.float32
+
+
+def test_the_memory_of_waiting_rows_is_bounded():
+    X, y = data(200, d=3)
+    est = stream(make("binary"), X, y)
+    most = 0
+    for _ in range(30):
+        for k in range(200):
+            est.partial_fit(X[k : k + 1], y[k : k + 1])
+            most = max(most, 0 if est._state.short is None else est._state.short.pending.n_rows)
+    assert 0 < most <= 257
+    est._state.settle()
+    assert_allclose(est._state.moments.mass, 31 * 200)
+    assert_allclose(est._state.moments.mean, X.mean(axis=0), rtol=1e-9)
+    assert_allclose(est._state.moments.var, X.var(axis=0), rtol=1e-9)
