@@ -19,13 +19,19 @@ from .objectives import Pending, are_plain, check_sparse, outgrown, reach, store
 
 __all__ = ["Short"]
 
-_MOST_ROWS = 32
+_MOST_ROWS = 256, 2048  # of a call; where they hold less than one entry a column
 _LEAST_MASS = 32.0  # from which columns of a stream are shifted
-_GROWTH = 0.125  # of the rows, after which their moments are taken anew
+# Of the rows, after which their moments are taken anew; where scales follow single entries.
+_GROWTH = 0.125, 1.0
 _KEPT = 256, 4.0  # rows, and entries a column, that wait for that at most
 # Scaled entries at most, for what the scales are in force; and what they are when new. Of a
 # column that grows, as a date does, each row has a larger entry than all before.
 _REACH, _NEW = 10.0, 5.0
+
+
+def _is_small(n_rows, n_stored, n_features):
+    few, more = _MOST_ROWS
+    return n_rows <= few or (n_rows <= more and n_stored <= n_features)
 
 
 class Short:
@@ -49,7 +55,9 @@ class Short:
             What the call left.
         """
         n, memory = data.X.shape[0], saved.state.memory
-        if n > _MOST_ROWS or not memory["eta0"] > 0.0 or plan.settings.violation:
+        if not _is_small(n, problem.objective.n_stored, problem.objective.n_features):
+            return None
+        if not memory["eta0"] > 0.0 or plan.settings.violation:
             return None
         moments = saved.moments
         if moments is not None and moments.mass < _LEAST_MASS:
@@ -68,13 +76,13 @@ class Short:
         self.params = self.params_of(vars(est))
         self.kind, self.dtype = type(data.X), data.X.dtype
         self.n_features = objective.n_features
-        self.most = math.inf if moments is None else _GROWTH * moments.mass
         self.scaled = moments is not None
         self.pending = Pending(self.n_features)
         self.unseen = None
         if objective.sparse and few.metric is not None and self.scaled:
             self.unseen = (moments.low == 0.0) & (moments.high == 0.0)
-        self.ones = np.ones(_MOST_ROWS)
+        growth = _GROWTH[self.unseen is not None]
+        self.most = growth * moments.mass if self.scaled else math.inf
         self.loss = plan.loss  # of the user's labels; that of the objective is of their codes
         self.codes = objective.loss.codes
         self.last = est.coef_.copy(), est.intercept_.copy()
@@ -82,7 +90,9 @@ class Short:
     def suits(self, est, X, y, classes):
         """Whether a call is like the one before, and nothing in it needs a closer look."""
         given = vars(est)
-        if type(X) is not self.kind or X.dtype != self.dtype or X.shape[0] > _MOST_ROWS:
+        if type(X) is not self.kind or X.dtype != self.dtype:
+            return False
+        if not _is_small(X.shape[0], len(stored(X)[1]), self.n_features):
             return False
         if not all(map(operator.is_, self.params_of(given), self.params)):
             return False
@@ -104,7 +114,7 @@ class Short:
         parts, n, few, objective = stored(X), X.shape[0], self.few, self.objective
         if self.scaled and not self._scales_serve(parts):
             return False
-        rows = Rows(*parts, self.n_features, targets.y, self.codes, self.ones[:n])
+        rows = Rows(*parts, self.n_features, targets.y, self.codes, np.ones(n))
         kept, good = few.keep(), False
         try:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
