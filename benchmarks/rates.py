@@ -40,7 +40,7 @@ def models(task, solvers, passes, alpha):
         yield "SGD*", SGDClassifier(loss="log_loss", **common)
 
 
-def main():
+def main(models=models):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_data_arguments(parser)
     parser.add_argument("--solvers", nargs="+", default=get_solver_names())

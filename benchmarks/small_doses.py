@@ -35,7 +35,8 @@ class Arrays:
         return X, y
 
     def learn(self, X, y):
-        self.est.partial_fit(X, y, classes=[0, 1])
+        more = {} if hasattr(self.est, "coef_") else {"classes": [0, 1]}
+        self.est.partial_fit(X, y, **more)
 
 
 class Dicts:

@@ -22,6 +22,7 @@ from ._compat import (
 )
 from ._component import KnownParams
 from ._doc import document
+from ._links import Documented
 from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
 from .callbacks import as_callback
@@ -66,7 +67,7 @@ def _gives_probabilities(est):
     )
 
 
-class _GDBase(KnownParams, CallbackSupportMixin, BaseEstimator):
+class _GDBase(Documented, KnownParams, CallbackSupportMixin, BaseEstimator):
     """What the two estimators share: one route through fit and partial_fit."""
 
     def __sklearn_tags__(self):

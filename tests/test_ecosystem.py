@@ -1,6 +1,9 @@
 """The estimators inside scikit-learn's searches, ensembles, selectors and transformers."""
 
+import email
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,7 +32,8 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skgd import GDClassifier, GDRegressor
+import skgd
+from skgd import GDClassifier, GDRegressor, GDRegressorCV, _links
 from skgd.losses import Huber, LogCosh
 from skgd.schedules import Exponential
 from skgd.solvers import Adam, Momentum
@@ -242,3 +246,35 @@ def test_text_and_hashes(rows):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert GDClassifier().partial_fit(long, y, classes=[0, 1]).score(long, y) == 1.0
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, GDRegressorCV])
+def test_diagrams_link_to_the_page_where_the_package_knows_its_address(monkeypatch, cls):
+    monkeypatch.setattr(_links, "address", lambda: "https://docs.example/skgd")
+    page = f"https://docs.example/skgd/api/generated/skgd.{cls.__name__}.html"
+    assert page in cls()._repr_html_()
+    monkeypatch.setattr(_links, "address", lambda: "")
+    shown = cls()._repr_html_()
+    assert "docs.example" not in shown
+    assert "https://scikit-learn.org" not in shown
+
+
+def test_the_address_is_that_of_the_package(monkeypatch):
+    found = email.message_from_string(
+        "Project-URL: Source, https://example/x\nProject-URL: Documentation, https://docs.example/y/\n"
+    )
+    monkeypatch.setattr(_links.metadata, "metadata", lambda name: found)
+    assert _links.address.__wrapped__() == "https://docs.example/y"
+
+
+def test_the_page_of_the_guide_runs():
+    pytest.importorskip("polars")
+    page = Path(skgd.__file__).parents[1] / "docs" / "guide" / "ecosystem.md"
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)
+    assert len(blocks) > 6
+    assert names["search"].best_score_ > 0.85
+    assert names["mixed"].score(names["frame"], names["frame"]["size"] * 2) > 0.99
+    assert names["spam"].predict(["cheap pills"]) == [1]

@@ -242,8 +242,9 @@ class Mixture(FewRows):
     def learn(self, rows, order):
         solver, state, objective = self.solver, self.state, self.problem.objective
         memory, n = state.memory, len(order)
-        losses = [_kernels.full_pass(rows, 0, n, W, b, self.pointwise) for W, b in self.each]
-        self.weights[:] = solver.weighed(np.array(losses) / memory["null"], self.weights)
+        null, pointwise = memory["null"], self.pointwise
+        losses = [_kernels.full_pass(rows, 0, n, W, b, pointwise) / null for W, b in self.each]
+        self.weights[:] = solver.weighed(losses, self.weights)
         norms = _kernels.row_norms(rows, objective.shift, objective.inv_scale)[order]
         if objective.fit_intercept:
             norms += 1.0

@@ -197,12 +197,17 @@ class Hedge(RowByRow):
     @staticmethod
     def weighed(losses, weights):
         """Return weights after ``losses``, in units of that of the intercept alone."""
-        losses = np.where(np.isfinite(losses), losses, np.inf)
-        least = losses.min()
-        if not least < np.inf:
+        # Plain numbers: of four, arrays would cost more than what is done with them.
+        losses = [one if math.isfinite(one) else math.inf for one in losses]
+        least = min(losses)
+        if least == math.inf:
             return weights
-        kept = np.exp(-_TRUST * np.minimum(losses - least, _MOST)) * weights
-        return (1.0 - _SHARE) * kept / kept.sum() + _SHARE / len(kept)
+        kept = [
+            math.exp(-_TRUST * min(one - least, _MOST)) * weight
+            for one, weight in zip(losses, weights.tolist(), strict=True)
+        ]
+        factor = (1.0 - _SHARE) / sum(kept)
+        return np.array([factor * one + _SHARE / len(kept) for one in kept])
 
     @staticmethod
     def rates_of(state, norms):
