@@ -26,6 +26,7 @@ MEASURES = {
     "grid_search": "48 fits of a search",
     "growth": "seconds of a pass as rows double",
     "paths": "a path of 20 strengths beside 20 fits",
+    "rate_free": "six descents without a rate",
     "rates": "how far every solver gets in 20 passes",
     "readme_figure": "the figure of the README",
     "regression": "speed beside scikit-learn, as it was (--check)",

@@ -190,6 +190,11 @@ class Problem:
         """Return the same problem on at most ``most`` of its rows, evenly spaced."""
         return Problem(self.objective.sample(most), self.penalty, self.alpha)
 
+    def columns(self, columns):
+        """Return the same problem on some columns, all others held at zero; None if too large."""
+        objective = self.objective.columns(columns)
+        return None if objective is None else Problem(objective, self.penalty, self.alpha)
+
     def smoothness(self, theta=None):
         """Return an estimate of the Lipschitz constant of the smooth part's gradient.
 

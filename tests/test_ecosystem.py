@@ -1,9 +1,7 @@
 """The estimators inside scikit-learn's searches, ensembles, selectors and transformers."""
 
 import email
-import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,7 +30,6 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-import skgd
 from skgd import GDClassifier, GDRegressor, GDRegressorCV, _links
 from skgd.losses import Huber, LogCosh
 from skgd.schedules import Exponential
@@ -265,16 +262,3 @@ def test_the_address_is_that_of_the_package(monkeypatch):
     )
     monkeypatch.setattr(_links.metadata, "metadata", lambda name: found)
     assert _links.address.__wrapped__() == "https://docs.example/y"
-
-
-def test_the_page_of_the_guide_runs():
-    pytest.importorskip("polars")
-    page = Path(skgd.__file__).parents[1] / "docs" / "guide" / "ecosystem.md"
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    names = {}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)
-    assert len(blocks) > 6
-    assert names["search"].best_score_ > 0.85
-    assert names["mixed"].score(names["frame"], names["frame"]["size"] * 2) > 0.99
-    assert names["spam"].predict(["cheap pills"]) == [1]

@@ -11,6 +11,7 @@ from ._passes import Passes
 
 __all__ = ["LinearObjective"]
 
+_LEAST_COPY = 2**21  # entries that a copy of some columns may always have
 _LEAST_SAMPLE = 2**20  # bytes that a sample of the rows may always take
 _EMPTY = np.empty(0, dtype=np.int32)
 
@@ -266,6 +267,28 @@ class LinearObjective(Passes):
         share = self.mass / self.n_active  # 1 where weights are taken as they are
         y = np.ascontiguousarray(self.y[rows])
         return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)
+
+    def columns(self, columns):
+        """Return an objective of some columns alone, a copy.
+
+        Parameters
+        ----------
+        columns : ndarray of int
+            Which, each once, in ascending order.
+
+        Returns
+        -------
+        LinearObjective or None
+            None where the copy would be more than 5 % of a large X.
+        """
+        most = max(_LEAST_COPY, self.n_stored // 20)
+        if self.sparse:
+            X = self.X[:, columns]
+            stored = X.nnz
+        else:
+            stored = self.n_rows * len(columns)
+            X = np.take(self.X, columns, axis=1) if stored <= most else None
+        return self._like(X, self.y, self.s, self.mass, self.loss) if stored <= most else None
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""

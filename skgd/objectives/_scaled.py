@@ -218,6 +218,14 @@ class ScaledObjective:
             return [self]
         return [ScaledObjective(one, self.shift, self.scale) for one in inner]
 
+    def columns(self, columns):
+        """Return a scaled objective of some columns, or None; see `LinearObjective.columns`."""
+        inner = self.inner.columns(columns)
+        if inner is None:
+            return None
+        shift = None if self.shift is None else self.shift[columns]
+        return ScaledObjective(inner, shift, self.scale[columns])
+
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
         return ScaledObjective(self.inner.with_loss(loss), self.shift, self.scale)

@@ -1,7 +1,6 @@
 """Limited-memory BFGS, orthant-wise where there is an l1 part."""
 
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,7 +8,8 @@ from .._protocols import State
 from .._ranges import check_number
 from ._base import Solver
 from ._curvature import Diagonal
-from ._line_search import MarginLine, refuse_rates, strong_wolfe
+from ._line_search import Arrival, MarginLine, refuse_rates, strong_wolfe
+from ._working_set import restricted_step
 
 __all__ = ["LBFGS"]
 
@@ -29,31 +29,6 @@ _FLAT = 10  # steps inside the rounding that bring nothing, after which the run 
 
 def _dot(a, b):
     return float(np.vdot(a, b))
-
-
-class Arrival(NamedTuple):
-    """Where a step has led.
-
-    Parameters
-    ----------
-    t : float
-        Its length.
-    theta : ndarray of shape (n_params,)
-        The point.
-    value, grad : float, ndarray of shape (n_params,)
-        F there, and the gradient of its smooth part.
-    eta : ndarray of shape (n_rows, n_outputs)
-        Linear predictors there.
-    moved : bool
-        Whether these were moved along a line, which adds up rounding.
-    """
-
-    t: float
-    theta: Any
-    value: float
-    grad: Any
-    eta: Any
-    moved: bool
 
 
 class LBFGS(Solver):
@@ -171,7 +146,7 @@ class LBFGS(Solver):
         state = State(theta.copy())
         state.point = state.theta
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
-        state.memory.update(diagonal=None, due=_LOOK)
+        state.memory.update(diagonal=None, due=_LOOK, columns=np.inf)
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -338,6 +313,9 @@ class LBFGS(Solver):
         memory, theta = state.memory, state.theta
         slope, side = memory["grad"], None
         if problem.has_l1:
+            found = self._on_columns(problem, state)
+            if found is not None:
+                return found
             slope, side = self._steepest(problem, theta, slope)
         if side is None and memory["pairs"]:
             self._look_at_diagonal(problem, state)
@@ -371,6 +349,13 @@ class LBFGS(Solver):
         if side is not None and found.t >= most:
             there[self._crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
         return self._arrive(problem, line, found.t, there)
+
+    @staticmethod
+    def _on_columns(problem, state):
+        """Return the `Arrival` at the optimum over the columns that matter, where they are few."""
+        from ._newton import Newton  # which is an LBFGS
+
+        return restricted_step(Newton(), problem, state)
 
     def _whole(self, problem, state, direction, slope, first):
         """Return the `Arrival` of a step whose first length is looked at by a full pass."""

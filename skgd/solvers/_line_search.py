@@ -1,18 +1,43 @@
 """How far to go along a direction: strong Wolfe steps, and F along a line of margins."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._given import BOUNDS, RATES, given, refuse
 
-__all__ = ["LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
+__all__ = ["Arrival", "LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
 
 _FEWEST, _MOST = 0.01, 0.9  # part of a bracket that the next trial may lie in
 _BACK = 0.1  # the same, where its far end is not finite
 _GROWTH = 10.0  # largest ratio of two trials before a bracket is known
 _APPROXIMATE = 0.8  # part of the first slope that a step inside the rounding may end with
+
+
+class Arrival(NamedTuple):
+    """Where a step has led.
+
+    Parameters
+    ----------
+    t : float
+        Its length.
+    theta : ndarray of shape (n_params,)
+        The point.
+    value, grad : float, ndarray of shape (n_params,)
+        F there, and the gradient of its smooth part.
+    eta : ndarray of shape (n_rows, n_outputs)
+        Linear predictors there.
+    moved : bool
+        Whether these were moved along a line, which adds up rounding.
+    """
+
+    t: float
+    theta: Any
+    value: float
+    grad: Any
+    eta: Any
+    moved: bool
 
 
 class LinePoint(NamedTuple):

@@ -1,0 +1,94 @@
+"""Steps of an l1 problem on the columns that matter, so that the cost follows the non-zeros."""
+
+import numpy as np
+
+from ._curvature import FACTORED
+from ._line_search import Arrival
+
+__all__ = ["chosen_columns", "restricted_step"]
+
+_FIRST = 64  # columns to begin with
+_MORE = 2.0  # columns for each that is not zero
+_PART = 0.5  # of all columns, beyond which the whole problem is no dearer
+_FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that still want to be
+_PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
+_SOLVED = 1e-2  # part of the violation, to which the restricted problem is solved
+_STEPS = 12
+
+
+def chosen_columns(problem, theta, grad, last):
+    r"""Return the columns that are not zero, and those nearest to leaving zero.
+
+    These have the largest :math:`|g_j| / \lambda_j`, above 1 where zero is not optimal.
+
+    Parameters
+    ----------
+    problem : Problem
+        With an l1 part.
+    theta, grad : ndarray of shape (n_params,)
+        Point, and the gradient of the smooth part there.
+    last : int or inf
+        How many columns the step before has chosen.
+
+    Returns
+    -------
+    ndarray of int or None
+        Ascending; None where they would be too many.
+    """
+    objective = problem.objective
+    W, G = objective.split(theta)[0], objective.split(grad)[0]
+    k, d = W.shape
+    held = (W != 0.0).any(axis=0)
+    count = int(held.sum())
+    most = min(FACTORED // (k if objective.loss.joint else 1) - 1, _PART * d)
+    most = int(min(most, max(_FIRST, (_PASSES * objective.n_stored) ** (1 / 3))))
+    pull = np.abs(G).max(axis=0) / np.maximum(problem.l1, 1e-300)
+    pull[held] = np.inf
+    wanted = count + int((pull[~held] > 1.0).sum())
+    if d < 2 * _FIRST or count > most or (count >= _FULL * last and wanted > _TOO_MANY * most):
+        return None
+    size = min(max(int(_MORE * count), _FIRST, wanted if wanted <= most else 0), most)
+    return np.sort(np.argpartition(-pull, size - 1)[:size])
+
+
+def restricted_step(solver, problem, state):
+    """Return the `Arrival` at about the optimum over some columns, the others staying zero.
+
+    Parameters
+    ----------
+    solver : Solver
+        For the restricted problem; its steps leave ``value`` and ``violation`` of its state.
+    problem : Problem
+        With an l1 part.
+    state : State
+        Of a solver that keeps ``grad`` and ``eta``. Sets ``columns``, how many were chosen: 0 once
+        they are too many, from where on none are.
+
+    Returns
+    -------
+    Arrival or None
+        None where the columns are too many, or F does not fall.
+    """
+    theta, memory, split = state.theta, state.memory, problem.objective.split
+    if memory["columns"] == 0:
+        return None
+    columns = chosen_columns(problem, theta, memory["grad"], memory["columns"])
+    part = None if columns is None else problem.columns(columns)
+    memory["columns"] = 0 if part is None else len(columns)
+    if part is None:
+        return None
+    W, b = split(theta)
+    start = np.append(W[:, columns], b)
+    inner = solver.init(part, start, None)
+    for _ in range(_STEPS):
+        if inner.violation <= _SOLVED * state.violation or inner.memory.get("stalled"):
+            break
+        inner = solver.step(part, inner)
+    there = np.zeros_like(theta)
+    into, into_b = split(there)
+    found, found_b = part.objective.split(inner.theta)
+    into[:, columns], into_b[:] = found, found_b
+    value, grad, eta = problem.look(there)
+    if not value < state.value:
+        return None
+    return Arrival(1.0, there, value, grad, eta, False)
