@@ -11,9 +11,12 @@ _FIRST = 64  # columns to begin with
 _MORE = 2.0  # columns for each that is not zero
 _PART = 0.5  # of all columns, beyond which the whole problem is no dearer
 _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that still want to be
+_CROWDED = 0.75  # of the most there may be, from which others find no room
+_LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
 _SOLVED = 1e-2  # part of the violation, to which the restricted problem is solved
 _STEPS = 12
+_NOISE = 4e-15  # rounding of F, relative
 
 
 def chosen_columns(problem, theta, grad, last):
@@ -41,11 +44,15 @@ def chosen_columns(problem, theta, grad, last):
     held = (W != 0.0).any(axis=0)
     count = int(held.sum())
     most = min(FACTORED // (k if objective.loss.joint else 1) - 1, _PART * d)
-    most = int(min(most, max(_FIRST, (_PASSES * objective.n_stored) ** (1 / 3))))
+    most = int(min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3))))
     pull = np.abs(G).max(axis=0) / np.maximum(problem.l1, 1e-300)
     pull[held] = np.inf
     wanted = count + int((pull[~held] > 1.0).sum())
-    if d < 2 * _FIRST or count > most or (count >= _FULL * last and wanted > _TOO_MANY * most):
+    if d < 2 * _FIRST or count > most:
+        return None
+    if (count >= _FULL * last and wanted > _TOO_MANY * most) or (
+        count > _CROWDED * most and wanted > most  # columns would come and go one by one
+    ):
         return None
     size = min(max(int(_MORE * count), _FIRST, wanted if wanted <= most else 0), most)
     return np.sort(np.argpartition(-pull, size - 1)[:size])
@@ -89,6 +96,9 @@ def restricted_step(solver, problem, state):
     found, found_b = part.objective.split(inner.theta)
     into[:, columns], into_b[:] = found, found_b
     value, grad, eta = problem.look(there)
-    if not value < state.value:
+    # Inside the rounding of F the violation is what still tells good steps from others.
+    fell = value < state.value
+    level = value <= state.value + _NOISE * abs(value)
+    if not (fell or (level and problem.violation(there, grad) < 0.5 * state.violation)):
         return None
     return Arrival(1.0, there, value, grad, eta, False)

@@ -1,0 +1,146 @@
+"""l1 problems on many columns: steps on those that matter lead to the optimum of all."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
+
+from skgd import GDClassifier, GDRegressor
+from skgd.losses import SquaredError
+from skgd.objectives import _linear as linear
+from skgd.objectives import make_objective
+from skgd.solvers import _working_set as working_set
+
+pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+WIDE = 2000
+
+
+def rows(home="csr", n=300, d=WIDE, seed=0):
+    rng = np.random.default_rng(seed)
+    X = sp.random_array((n, d), density=0.05, format="csr", rng=rng)
+    w = np.zeros(d)
+    w[rng.choice(d, 12, replace=False)] = rng.choice([-4.0, 4.0], 12)
+    eta = X @ w
+    return (X.toarray() if home == "dense" else X), eta, rng
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Collects how many columns steps have chosen; None where there were too many."""
+    seen, choose = [], working_set.chosen_columns
+
+    def counting(*args):
+        found = choose(*args)
+        seen.append(None if found is None else len(found))
+        return found
+
+    monkeypatch.setattr(working_set, "chosen_columns", counting)
+    return seen
+
+
+@pytest.mark.parametrize("home", ["dense", "csr"])
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.03])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_lasso_is_that_of_coordinate_descent(counted, home, share, intercept):
+    X, eta, rng = rows(home)
+    y = 3.0 + eta + 0.1 * rng.standard_normal(len(eta))
+    alpha = share * np.abs(X.T @ (y - intercept * y.mean())).max() / len(y)
+    est = GDRegressor(penalty="l1", alpha=alpha, tol=1e-10, fit_intercept=intercept).fit(X, y)
+    want = Lasso(alpha=alpha, tol=1e-14, max_iter=10**5, fit_intercept=intercept).fit(X, y)
+    assert_allclose(est.coef_, want.coef_, atol=1e-6)
+    assert_array_equal(est.coef_ != 0, want.coef_ != 0)
+    assert counted[0] is not None
+    assert est.n_iter_ <= 12
+    assert np.all(np.diff(est.loss_curve_) <= 1e-12)
+
+
+def test_an_elastic_net_is_that_of_coordinate_descent(counted):
+    X, eta, _ = rows()
+    options = {"alpha": 0.002, "l1_ratio": 0.7}
+    est = GDRegressor(penalty="elasticnet", tol=1e-10, **options).fit(X, eta)
+    want = ElasticNet(tol=1e-12, max_iter=10**5, **options).fit(X, eta)
+    assert_allclose(est.coef_, want.coef_, atol=1e-6)
+    assert counted
+
+
+@pytest.mark.parametrize("home", ["dense", "csr"])
+def test_logistic_coefficients_are_those_of_liblinear(counted, home):
+    X, eta, rng = rows(home)
+    y = (eta + 0.3 * rng.logistic(size=len(eta)) > 0).astype(int)
+    alpha = 0.003
+    est = GDClassifier(penalty="l1", alpha=alpha, tol=1e-10, fit_intercept=False).fit(X, y)
+    want = LogisticRegression(
+        l1_ratio=1, C=1 / (alpha * len(y)), solver="liblinear", fit_intercept=False, tol=1e-8,
+        max_iter=10**5,
+    ).fit(X, y)  # fmt: skip
+    assert_allclose(est.coef_, want.coef_, atol=1e-5)
+    assert counted
+
+
+@pytest.mark.parametrize(
+    "loss, alpha",
+    [("softmax", 0.02), ("huber", 0.0025), ("poisson", 0.02), ("squared_hinge", 0.02)],
+)
+def test_other_losses_meet_the_conditions_of_an_optimum(counted, loss, alpha):
+    X, eta, rng = rows(d=400)
+    if loss == "softmax":
+        est, y = GDClassifier(), np.digitize(eta, [-0.5, 0.5])
+    elif loss == "squared_hinge":
+        est, y = GDClassifier(loss), (eta > 0).astype(int)
+    else:
+        est = GDRegressor(loss)
+        y = rng.poisson(np.exp(np.clip(eta, -2, 2))).astype(float)
+        y += 0.1 * rng.standard_normal(len(y)) ** 2
+    est.set_params(penalty="l1", alpha=alpha, solver="lbfgs", tol=1e-8).fit(X, y)
+    assert counted
+    assert counted[0] is not None
+    assert est.optimality_ <= 1e-8
+    assert 0 < np.count_nonzero(est.coef_) < est.coef_.size / 4
+
+
+def test_scales_and_weights_change_nothing_of_that():
+    X, eta, rng = rows()
+    s = rng.uniform(0.5, 2.0, len(eta))
+    units = 10.0 ** rng.integers(-3, 4, WIDE)
+    X = sp.csr_array(X.multiply(units))
+    alpha = 0.05 * np.abs(X.T @ (s * (eta - np.average(eta, weights=s)))).max() / s.sum()
+    est = GDRegressor(penalty="l1", alpha=alpha, tol=1e-10).fit(X, eta, sample_weight=s)
+    want = Lasso(alpha=alpha, tol=1e-14, max_iter=10**6).fit(X.toarray(), eta, sample_weight=s)
+    assert_allclose(est.predict(X), want.predict(X.toarray()), atol=1e-5)
+
+
+def test_where_most_columns_are_needed_they_are_all_taken(counted, monkeypatch):
+    monkeypatch.setattr(working_set, "_FIRST", 8)
+    monkeypatch.setattr(working_set, "_PASSES", 0.0)
+    monkeypatch.setattr(working_set, "_LEAST", 50)
+    X, _, rng = rows(n=800, d=300)
+    y = X @ rng.standard_normal(300)
+    est = GDRegressor(penalty="l1", alpha=1e-5, tol=1e-8, solver="lbfgs").fit(X, y)
+    assert est.converged_
+    assert counted[-1] is None
+    assert counted.count(None) == 1  # once is enough
+    assert np.count_nonzero(est.coef_) > 200
+
+
+@pytest.mark.parametrize("home", ["dense", "csr"])
+def test_an_objective_of_some_columns_is_that_of_the_slices(home):
+    X, eta, rng = rows(home, d=300)
+    s, some = rng.uniform(size=len(eta)), np.array([3, 50, 299])
+    whole = make_objective(X, eta, s, SquaredError())
+    part = whole.columns(some)
+    theta = rng.standard_normal(4)
+    wide = np.zeros(301)
+    wide[some], wide[-1] = theta[:3], theta[3]
+    (value, grad), (want, all_slopes) = part.sums(theta), whole.sums(wide)
+    assert_allclose(value, want)
+    assert_allclose(grad, all_slopes[[*some, 300]], atol=1e-12)
+
+
+@pytest.mark.parametrize("home", ["dense", "csr"])
+def test_a_copy_that_would_be_large_is_not_made(home, monkeypatch):
+    monkeypatch.setattr(linear, "_LEAST_COPY", 10)
+    X, eta, _ = rows(home, d=300)
+    whole = make_objective(X, eta, np.ones(len(eta)), SquaredError())
+    assert whole.columns(np.arange(150)) is None
+    assert whole.columns(np.arange(3)) is not None
