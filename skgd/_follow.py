@@ -162,6 +162,8 @@ class _Left:
     age: int = 0
     model: Any = None  # Hessian of the loss, its scale, and the rows that it was taken from
     sample: int = 0
+    widths: list | None = None  # of the bands about kinks
+    cold: bool = False  # whether bands must begin wide
 
 
 class _Known:
@@ -239,6 +241,8 @@ def _leave(problem, state, certificate, moved):
     """
     objective, memory = problem.objective, state.memory
     left = _Left(objective.to_user(state.point))
+    if "below" in memory:
+        left.widths = [run.width for run in memory["runs"]]
     eta, grad = memory.get("eta"), memory.get("grad")
     if eta is None or grad is None or state.point is not state.theta or "age" not in memory:
         return left
@@ -321,6 +325,9 @@ def _one(model, plan, ground, plain, small, left, rng):
     problem = Problem(known, plan.penalty, model.alpha)
 
     moved = None
+    warm = left is not None and left.widths is not None and not left.cold
+    if warm:
+        plan.solver.widths = left.widths
 
     def begun(state, certificate):
         nonlocal moved
@@ -335,7 +342,15 @@ def _one(model, plan, ground, plain, small, left, rng):
 
     result, watch = descend(model, plan, problem, theta, null, rng, begun=begun)
     _stop(result)
-    return _leave(problem, result.state, watch.certificate, moved)
+    short = warm and model.tol is not None and not model.optimality_ <= model.tol
+    if short:
+        # Bands that are narrow from the first may hold too few rows to lead anywhere.
+        plan.solver.widths = None
+        result, watch = descend(model, plan, problem, theta, null, rng)
+        _stop(result)
+    found = _leave(problem, result.state, watch.certificate, moved)
+    found.cold = short or (left is not None and left.cold)
+    return found
 
 
 def _stop(result):

@@ -8,12 +8,11 @@ from .. import _kernels
 __all__ = ["accelerated", "lasso"]
 
 _SWEEPS = 200
-_ROUNDING = 1e-12  # of the slopes
 _ROUNDS = 30  # of coordinate descent and exact steps in turn
 _INNER = 500
 
 
-def lasso(H, x, grad, l1, solved=0.0):
+def lasso(H, x, grad, l1):
     r"""Return the minimum of a model with weighted absolute values.
 
     .. math::
@@ -35,18 +34,15 @@ def lasso(H, x, grad, l1, solved=0.0):
         Slope of the smooth part there.
     l1 : ndarray of shape (n,)
         Weights :math:`\lambda`, at least 0.
-    solved : float, default=0.0
-        Part of the violation at the start to which it is solved.
 
     Returns
     -------
     ndarray of shape (n,)
-        The minimum, to ``solved`` or to rounding unless rounds run out.
+        The minimum, to rounding unless rounds run out.
     """
     z, slope, c = x.copy(), grad.copy(), H @ x - grad
     scale = np.sqrt(np.diag(H))
-    tol = _ROUNDING * max(float(np.abs(grad / scale).max(initial=0.0)), 1e-300)
-    tol = max(tol, solved * float((_away(x, grad, l1) / scale).max(initial=0.0)))
+    tol = 1e-12 * max(float(np.abs(grad / scale).max(initial=0.0)), 1e-300)
     for _ in range(_ROUNDS):
         if _kernels.descend_quadratic(H, z, slope, l1, _SWEEPS, tol) < _SWEEPS:
             break
@@ -54,12 +50,6 @@ def lasso(H, x, grad, l1, solved=0.0):
             break
         slope = H @ z - c
     return z
-
-
-def _away(x, grad, l1):
-    """Return how far each slope is from what its entry asks for."""
-    held = np.abs(grad + l1 * np.sign(x))
-    return np.where(x != 0.0, held, np.maximum(np.abs(grad) - l1, 0.0))
 
 
 def _exact(H, z, c, l1):

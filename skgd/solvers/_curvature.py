@@ -11,7 +11,6 @@ DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason 
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
-_SOLVED = 1e-6  # part of a violation, below which a model is not the function any more
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
 
@@ -114,7 +113,7 @@ class Factored:
         l1, out = np.zeros_like(theta), np.empty_like(theta)
         problem.objective.split(l1)[0][:] = problem.l1
         for at, block in self.blocks:
-            out[at] = lasso(block, theta[at], grad[at], l1[at], _SOLVED)
+            out[at] = lasso(block, theta[at], grad[at], l1[at])
         return out
 
 

@@ -51,6 +51,11 @@ class LBFGS(Solver):
     and stay zero left out, and a step that would carry coefficients through zero leaves them
     there. The pairs hold changes of the smooth part alone.
 
+    On at least 128 columns with an l1 part a step goes first to the optimum over a working set
+    [5]_, the columns that are not zero and those nearest to leaving zero, by `Newton` on a copy of
+    these: at most 1,500 coefficients, as long as there are not many more that would leave zero,
+    and 5 % of X or two million entries.
+
     Parameters
     ----------
     memory : int, default=10
@@ -82,6 +87,8 @@ class LBFGS(Solver):
        descent and an efficient line search". SIAM Journal on Optimization 16.
     .. [4] G. Andrew, J. Gao (2007). "Scalable training of L1-regularized log-linear models".
        ICML.
+    .. [5] M. Massias, A. Gramfort, J. Salmon (2018). "Celer: a fast solver for the lasso with
+       dual extrapolation". ICML.
 
     Examples
     --------

@@ -13,6 +13,7 @@ __all__ = ["Smoothing"]
 
 _WIDEST = 4.0  # units of the loss: a band that holds nearly all rows
 _NARROWER = 0.2  # factor of the width, when a smooth problem has served its purpose
+_WIDER = 5.0  # times the width that a run near this one ended with, to begin with
 _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
 _SOLVED = 1e-3  # of the violation with which a width began
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
@@ -90,6 +91,8 @@ class Smoothing(Solver):
         refuse_rates("smoothing", settings)
         return super().with_settings(settings)
 
+    widths = None  # of the bands where a run near this one ended, one for each output
+
     def init(self, problem, theta, rng):
         """Return the state before the first step.
 
@@ -114,7 +117,7 @@ class Smoothing(Solver):
         parts = self._parts(problem)
         alone = len(parts) == 1
         state.memory["runs"] = [
-            self._first(part, theta if alone else np.append(W[j], b[j]))
+            self._first(part, theta if alone else np.append(W[j], b[j]), j)
             for j, part in enumerate(parts)
         ]
         self._show(problem, state)
@@ -128,12 +131,14 @@ class Smoothing(Solver):
             self._kept = kept = problem, parts, [None] * len(parts)
         return kept[1]
 
-    def _first(self, part, theta):
+    def _first(self, part, theta, j):
         objective, width = part.objective, None
         if not objective.loss.smooth:
             # Wide enough for where it begins, which without an intercept may be far off.
             unit = float(objective.loss.unit(objective.y, objective.s))
             width = _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass)
+            if self.widths is not None:
+                width = min(width, _WIDER * self.widths[j])
         solver = Newton() if block_size(objective) <= FACTORED else LBFGS()
         run = _Run(solver, width)
         run.begin(part, self._smooth(part, run), theta)
