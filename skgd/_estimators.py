@@ -75,6 +75,12 @@ class _GDBase(Documented, KnownParams, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def __getstate__(self):
+        # What short calls change in place must not be shared with a copy.
+        if vars(self).get("_state") is not None:
+            self._state.settle()
+        return super().__getstate__()
+
     # -- learning -------------------------------------------------------------------
 
     def set_callbacks(self, *callbacks):

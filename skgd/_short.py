@@ -14,6 +14,7 @@ import numpy as np
 
 from ._build import divergence_bound, shown
 from ._params import plain_key
+from ._problem import Problem
 from ._protocols import Rows
 from .objectives import Pending, are_plain, check_sparse, outgrown, reach, stored
 
@@ -23,10 +24,12 @@ _MOST_ROWS = 256, 2048  # of a call; where they hold less than one entry a colum
 _LEAST_MASS = 32.0  # from which columns of a stream are shifted
 # Of the rows, after which their moments are taken anew; where scales follow single entries.
 _GROWTH = 0.125, 1.0
-_KEPT = 256, 4.0  # rows, and entries a column, that wait for that at most
+# Rows that wait for that, where they have so many entries a column; and all the same.
+_KEPT = 256, 4.0, 8192
 # Scaled entries at most, for what the scales are in force; and what they are when new. Of a
 # column that grows, as a date does, each row has a larger entry than all before.
 _REACH, _NEW = 10.0, 5.0
+_SIZES = 1e-100, 1e100  # of scales that follow a single entry
 
 
 def _is_small(n_rows, n_stored, n_features):
@@ -66,8 +69,10 @@ class Short:
             return None
         if not getattr(est, "_flat_target", True) or plain_key(est) is None:
             return None
-        few = plan.solver.few_rows(problem, saved.state)
-        return None if few is None else cls(est, plan, data, problem, moments, few)
+        # Without the rows of this call, which may be part of a large array.
+        bare = Problem(problem.objective.one_row(), problem.penalty, problem.alpha)
+        few = plan.solver.few_rows(bare, saved.state)
+        return None if few is None else cls(est, plan, data, bare, moments, few)
 
     def __init__(self, est, plan, data, problem, moments, few):
         objective = problem.objective
@@ -90,22 +95,32 @@ class Short:
     def suits(self, est, X, y, classes):
         """Whether a call is like the one before, and nothing in it needs a closer look."""
         given = vars(est)
-        if type(X) is not self.kind or X.dtype != self.dtype:
+        if type(X) is not self.kind or X.ndim != 2 or X.dtype != self.dtype:
             return False
         if not _is_small(X.shape[0], len(stored(X)[1]), self.n_features):
             return False
         if not all(map(operator.is_, self.params_of(given), self.params)):
             return False
-        coef, intercept = self.last
-        if type(est.coef_) is not np.ndarray or not np.array_equal(est.intercept_, intercept):
+        if not self._shown(given.get("coef_"), given.get("intercept_")):
             return False
-        if not np.array_equal(est.coef_.reshape(coef.shape), coef):
-            return False
-        if classes is not None and not np.array_equal(np.unique(classes), est.classes_):
-            return False
+        if classes is not None:
+            classes = np.asarray(classes)
+            if classes.ndim != 1 or classes.dtype.kind not in "biuU":
+                return False
+            if not np.array_equal(np.unique(classes), est.classes_):
+                return False
         if self.scaled and self.pending.n_rows + X.shape[0] > self.most:
             return False
         return "feature_names_in_" not in given and are_plain(X, y, self.n_features)
+
+    def _shown(self, shown_coef, shown_intercept):
+        """Whether coefficients are still what was set."""
+        coef, intercept = self.last
+        if type(shown_coef) is not np.ndarray or shown_coef.size != coef.size:
+            return False
+        if not np.array_equal(shown_intercept, intercept):
+            return False
+        return np.array_equal(shown_coef.reshape(coef.shape), coef)
 
     def learn(self, est, saved, X, y):
         """Learn rows; where a guard steps in, change nothing and return False."""
@@ -115,7 +130,7 @@ class Short:
         if self.scaled and not self._scales_serve(parts):
             return False
         rows = Rows(*parts, self.n_features, targets.y, self.codes, np.ones(n))
-        kept, good = few.keep(), False
+        kept, good, odd = few.keep(), False, False
         try:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 begin = time.perf_counter()
@@ -127,6 +142,7 @@ class Short:
                 if not value <= divergence_bound(self.plan, objective, zero):
                     # As bad as before they were learnt, rows are none of the rate's business.
                     before = few.values(rows, *objective.split(few.user(kept)))[0]
+                    odd = True
                     if not value <= divergence_bound(self.plan, objective, zero, before):
                         return False
             if not math.isfinite(theta.sum()):
@@ -135,6 +151,8 @@ class Short:
         finally:
             if not good:
                 few.undo(kept)
+        if not odd:
+            saved.state.memory["lowered"] = False
         self._note(est, saved, parts, n, model, value, steps, rate, seconds)
         exact = model["coef_"].dtype == np.float64
         self.last = (W, b) if exact else (model["coef_"].copy(), model["intercept_"].copy())
@@ -147,6 +165,8 @@ class Short:
             return reach(parts, objective.shift, objective.inv_scale) <= _REACH
         columns, scales = outgrown(parts, objective.scale, self.unseen, _REACH, _NEW)
         if len(columns):
+            if not _SIZES[0] < scales.min() <= scales.max() < _SIZES[1]:
+                return False  # squares would overflow, or vanish
             few.rescale(columns, scales)
             self.unseen[columns] = False
         return True
@@ -156,13 +176,12 @@ class Short:
         state.t += steps
         state.passes += 1
         state.value, state.rate = value, rate
-        state.memory["lowered"] = False
         saved.rows += n
         if self.scaled:
             self.pending.add(parts, n)
-            if self.pending.n_rows > _KEPT[0] and (
-                self.pending.n_stored > _KEPT[1] * self.n_features
-            ):
+            rows, most = self.pending.n_rows, _KEPT
+            full = rows > most[0] and self.pending.n_stored > most[1] * self.n_features
+            if full or rows > most[2]:
                 self.most = 0.0
         given = vars(est)
         given.update(model)
@@ -178,6 +197,7 @@ class Short:
         """Bring what a long call goes on from up to date."""
         self.few.settle()
         saved.state.point = saved.state.theta
+        saved.inv_scale = self.objective.inv_scale
         coef, intercept = self.last
         saved.coef, saved.intercept = np.array(coef), np.array(intercept)
         more = self.pending.moments(self.objective.loss) if self.scaled else None

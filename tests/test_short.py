@@ -1,6 +1,9 @@
 """Small calls of partial_fit: what they leave is what long ones would, and nothing slips by."""
 
+import copy
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -148,13 +151,13 @@ def test_a_pickle_goes_on_as_the_original_does(rows, solver):
     X, y = wide() if rows == "csr" else data()
     est = stream(make("binary", solver=solver), X[:250], y[:250])
     assert est._state.short is not None
-    copy = pickle.loads(pickle.dumps(est))
-    assert copy._state.short is None
-    for one in (est, copy):
+    twin = pickle.loads(pickle.dumps(est))
+    assert twin._state.short is None
+    for one in (est, twin):
         for k in range(250, 400):
             one.partial_fit(X[k : k + 1], y[k : k + 1])
-    assert_array_equal(est.coef_, copy.coef_)
-    assert_array_equal(est.intercept_, copy.intercept_)
+    assert_array_equal(est.coef_, twin.coef_)
+    assert_array_equal(est.intercept_, twin.intercept_)
 
 
 def test_what_was_shown_before_stays():
@@ -266,3 +269,138 @@ def test_the_memory_of_waiting_rows_is_bounded():
     assert_allclose(est._state.moments.mass, 31 * 200)
     assert_allclose(est._state.moments.mean, X.mean(axis=0), rtol=1e-9)
     assert_allclose(est._state.moments.var, X.var(axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "auto"])
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e156, 1e160])
+def test_a_first_entry_of_any_size_is_taken_or_refused_at_once(solver, size):
+    X, y = wide(d=50)
+    X = sp.lil_array(X)
+    X[:, 7] = 0
+    X = sp.csr_array(X)
+    est = stream(make("binary", solver=solver), X[:200], y[:200])
+    odd = sp.csr_array(([size], ([0], [7])), shape=(1, 50))
+    if size > 1e150:
+        with pytest.raises(ValueError, match="Column 7"):
+            est.partial_fit(odd, y[:1])
+    else:
+        est.partial_fit(odd, y[:1])
+    for k in range(200, 400):
+        est.partial_fit(X[k : k + 1], y[k : k + 1])
+    assert np.isfinite(est.coef_).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_rate_that_is_too_large_is_lowered_as_in_long_calls(monkeypatch):
+    rng = np.random.default_rng(1)
+    X = np.exp(2 * rng.standard_normal((600, 5)))
+    y = np.log(X) @ np.arange(5) / 3 + rng.standard_normal(600)
+    short = stream(make("regression", solver="momentum", eta0=0.02), X, y, first=40)
+    without_short_calls(monkeypatch)
+    long = stream(make("regression", solver="momentum", eta0=0.02), X, y, first=40)
+    assert_allclose(short.coef_, long.coef_, rtol=1e-9)
+    assert short._state.state.rate_scale == long._state.state.rate_scale
+
+
+@pytest.mark.parametrize("eta0", ["auto", 0.01])
+@pytest.mark.parametrize("solver", ["auto", "sgd", "adam", "ftrl"])
+def test_a_shallow_copy_goes_on_by_itself(solver, eta0):
+    if solver == "auto":
+        eta0 = "auto"
+    X, y = data()
+    est = stream(make("binary", solver=solver, eta0=eta0), X[:200], y[:200])
+    twin = copy.copy(est)
+    for one in (est, twin):
+        for k in range(200, 210):
+            one.partial_fit(X[k : k + 1], y[k : k + 1])
+    assert_array_equal(est.coef_, twin.coef_)
+    assert est.t_ == twin.t_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rows_that_the_guard_hands_on_keep_their_order():
+    X, y = data(kind="regression")
+    found = []
+    for again in (False, True):
+        est = stream(make("regression", solver="sgd", eta0=0.01), X[:200], y[:200], size=10)
+        if again:
+            est = pickle.loads(pickle.dumps(est))
+        far = X[200:210].copy()
+        far[3] *= 1e3
+        est.partial_fit(far, y[200:210])
+        found.append(est.partial_fit(X[210:220], y[210:220]).coef_)
+    assert_array_equal(*found)
+
+
+def test_batches_have_the_size_that_suits_the_call(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = sp.random_array((6000, 20_000), density=1.5e-4, format="csr", rng=rng)
+    y = rng.integers(0, 2, 6000)
+    params = {"solver": "rmsprop", "eta0": 0.01, "shuffle": False}
+
+    def learnt():
+        est = make("binary", **params).partial_fit(X[:40], y[:40], classes=[0, 1])
+        for k in range(40, 6000, 1500):
+            est.partial_fit(X[k : k + 1500], y[k : k + 1500])
+        return est
+
+    short = learnt()
+    without_short_calls(monkeypatch)
+    assert short.t_ == learnt().t_
+
+
+def test_rows_of_a_long_call_are_let_go():
+    X, y = data(kind="regression")
+    est = make("regression", solver="sgd", eta0=0.01)
+    chunk = X.copy()
+    alive = weakref.ref(chunk)
+    est.partial_fit(chunk[:50], y[:50])
+    del chunk
+    est.partial_fit(X[50:51], y[50:51])
+    gc.collect()
+    assert alive() is None
+
+
+def test_room_behind_the_last_row_belongs_to_none():
+    X, y = wide()
+    est, plain = (stream(make("binary", solver="sgd"), X[:200], y[:200]) for _ in range(2))
+    for k in range(200, 300):
+        row = X[k : k + 1]
+        plain.partial_fit(row, y[k : k + 1])
+        row = row.copy()
+        row.data = np.append(row.data, 1e9)
+        row.indices = np.append(row.indices, row.indices[:1])
+        est.partial_fit(row, y[k : k + 1])
+    for one in (est, plain):
+        one._state.settle()
+    assert_array_equal(est.coef_, plain.coef_)
+    assert_array_equal(est._state.moments.var, plain._state.moments.var)
+
+
+@pytest.mark.parametrize(
+    "given, error",
+    [
+        ({"X": np.array(1.0)}, "2D array"),
+        ({"classes": [[0], [1]]}, None),
+        ({"classes": np.array([0, 2])}, "not the same"),
+    ],
+)
+def test_odd_calls_get_the_errors_of_long_ones(given, error):
+    X, y = data()
+    est = stream(make("binary", solver="sgd"), X[:200], y[:200])
+    with pytest.raises((ValueError, TypeError), match=error):
+        est.partial_fit(**({"X": X[200:201], "y": y[200:201]} | given))
+    del est.coef_
+    with pytest.raises(ValueError, match="classes"):
+        est.partial_fit(X[200:201], y[200:201])
+
+
+def test_rows_without_entries_do_not_wait_for_ever():
+    X, y = wide(d=50)
+    est = stream(make("binary", solver="sgd"), X[:200], y[:200])
+    empty = sp.csr_array((1, 50))
+    most = 0
+    for _ in range(9000):
+        est.partial_fit(empty, y[:1])
+        most = max(most, 0 if est._state.short is None else est._state.short.pending.n_rows)
+    assert most <= 8193

@@ -268,6 +268,11 @@ class LinearObjective(Passes):
         y = np.ascontiguousarray(self.y[rows])
         return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)
 
+    def one_row(self):
+        """Return an objective of the same loss and variables, on a copy of the first row."""
+        one, y = np.ones(1), self.y[:1].copy()
+        return self._like(self.X[:1].copy(), y, one, 1.0, self.loss)
+
     def columns(self, columns):
         """Return an objective of some columns alone, a copy.
 

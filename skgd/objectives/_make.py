@@ -105,7 +105,8 @@ def stored(X):
         The first four parts of `skgd._protocols.Rows`.
     """
     if sp.issparse(X):
-        return False, X.data, X.indices, X.indptr
+        used = int(X.indptr[-1])  # behind it there may be room that belongs to no row
+        return False, X.data[:used], X.indices[:used], X.indptr
     return True, X.reshape(-1), _EMPTY, _EMPTY
 
 

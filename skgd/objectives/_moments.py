@@ -73,13 +73,10 @@ class Moments:
         """
         mass = self.mass + more.mass
         share, gap = more.mass / mass, more.mean - self.mean
-        return Moments(
-            mass,
-            self.mean + share * gap,
-            self.var + share * ((more.var - self.var) + (1.0 - share) * gap * gap),
-            np.minimum(self.low, more.low),
-            np.maximum(self.high, more.high),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # `scaling` says so in words
+            var = self.var + share * ((more.var - self.var) + (1.0 - share) * gap * gap)
+        low, high = np.minimum(self.low, more.low), np.maximum(self.high, more.high)
+        return Moments(mass, self.mean + share * gap, var, low, high)
 
 
 def moments_in_parts(rows, parts, about, n_threads):

@@ -218,6 +218,10 @@ class ScaledObjective:
             return [self]
         return [ScaledObjective(one, self.shift, self.scale) for one in inner]
 
+    def one_row(self):
+        """Return a scaled objective of one row, in the same variables."""
+        return ScaledObjective(self.inner.one_row(), self.shift, self.scale)
+
     def columns(self, columns):
         """Return a scaled objective of some columns, or None; see `LinearObjective.columns`."""
         inner = self.inner.columns(columns)

@@ -93,16 +93,18 @@ class FewRows:
 
     def __init__(self, solver, problem, state):
         self.solver, self.problem, self.state = solver, problem, state
-        self.live, self._kept = [state.theta], None
+        self.live, self._kept, self._drawn = [state.theta], None, None
         objective = problem.objective
         self.split, self.pointwise = objective.split, objective.pointwise()
         self.nothing = np.zeros(objective.n_outputs)
 
     def order(self, n):
         """Return the order of ``n`` rows."""
-        order = np.arange(n)
+        order, self._drawn = np.arange(n), None
         if n > 1 and self.solver.settings.shuffle:
-            order = shuffled(order, self.state.memory["rng"])
+            rng = self.state.memory["rng"]
+            self._drawn = rng.bit_generator.state
+            order = shuffled(order, rng)
         return order
 
     def user(self, live):
@@ -145,6 +147,8 @@ class FewRows:
         """Forget the steps since `keep`."""
         for one, before in zip(self.live, kept, strict=True):
             one[...] = before
+        if self._drawn is not None:  # whoever takes these rows draws the same order
+            self.state.memory["rng"].bit_generator.state = self._drawn
 
     def values(self, rows, W, b):
         """Return F on these rows at a point of the user's variables, and at zero."""
@@ -173,9 +177,11 @@ class Batches(FewRows):
         self.fixed += (*solver.clips(), objective.pointwise(), solver.rule.compiled())
 
     def learn(self, rows, order):
-        state, size = self.state, self.state.memory["batch_size"]
+        state, solver = self.state, self.solver
+        size = solver.rows_a_step(len(order), len(rows.data), rows.n_features)
+        state.memory["batch_size"] = size
         steps = -(-len(order) // size)
-        rates = self.solver.rates(self.problem, state, steps)
+        rates = solver.rates(self.problem, state, steps)
         theta, vectors, scalars = self.live
         _kernels.minibatch_block(
             rows, order, size, theta, vectors, scalars, state.t, rates, *self.fixed

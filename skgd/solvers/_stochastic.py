@@ -197,16 +197,20 @@ class Stochastic(Solver):
 
     def batch_size(self, problem):
         """Return the rows of a step: what the user said, or what suits the data."""
-        size = self.settings.batch_size
         objective = problem.objective
+        each = objective.n_stored / objective.n_rows
+        return self.rows_a_step(objective.n_active, each * objective.n_active, objective.n_features)
+
+    def rows_a_step(self, n_rows, n_stored, n_features):
+        """Return the rows of a step where so many rows have so many entries."""
+        size = self.settings.batch_size
         if not isinstance(size, str):
             return int(size)
         if type(self.rule) is SGD:
             return 1
         # The gradient of a row costs its stored entries, an update all the coefficients.
-        stored = max(objective.n_stored / objective.n_rows, 1.0)
-        size = max(self.rule.least_batch, math.ceil(objective.n_features / stored))
-        return int(min(size, max(_FEW_ROWS, objective.n_active // self.rule.least_steps)))
+        size = max(self.rule.least_batch, math.ceil(n_features / max(n_stored / n_rows, 1.0)))
+        return int(min(size, max(_FEW_ROWS, n_rows // self.rule.least_steps)))
 
     # -- steps ----------------------------------------------------------------------
 
