@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, enet_path, lasso_pat
 
 from skgd import GDClassifier, GDRegressor, regularization_path
 from skgd.objectives import LinearObjective
-from skgd.solvers import Adam, Newton
+from skgd.solvers import Adam, Newton, _smoothing
 
 TIGHT = {"tol": 1e-10, "max_iter": 20_000}
 CASES = [
@@ -364,3 +364,22 @@ def test_sparse_rows_stay_sparse(rows, target):
     path = regularization_path(GDClassifier(penalty="l1", tol=1e-6), X, y, n_alphas=6)
     dense = regularization_path(GDClassifier(penalty="l1", tol=1e-6), X.toarray(), y, n_alphas=6)
     assert_allclose(path.coefs, dense.coefs, atol=1e-3)
+
+
+@pytest.mark.parametrize("wider", [5.0, 1e-9])
+@pytest.mark.parametrize("loss, kind", [("quantile", "regression"), ("hinge", "binary")])
+def test_bands_begin_where_those_of_the_strength_before_ended(
+    rows, target, monkeypatch, wider, loss, kind
+):
+    monkeypatch.setattr(_smoothing, "_WIDER", wider)
+    X = rows(n=300, d=5)
+    y = target(X, kind)
+    est = (GDRegressor if kind == "regression" else GDClassifier)(loss, tol=1e-6)
+    path = regularization_path(est, X, y, n_alphas=6)
+    assert path.gaps.max() <= 1e-6
+    for i, alpha in enumerate(path.alphas):
+        alone = clone(est).set_params(alpha=alpha).fit(X, y)
+        assert_allclose(path.estimator(i).loss_curve_[-1], alone.loss_curve_[-1], rtol=1e-5)
+    if wider > 1.0:
+        fits = sum(clone(est).set_params(alpha=a).fit(X, y).n_iter_ for a in path.alphas)
+        assert path.n_iter.sum() < fits
