@@ -2,22 +2,20 @@
 Solvers raced to the optimum
 ============================
 
-How far F is from its optimum, by the clock, on raw columns whose deviations differ by a factor of
-a hundred thousand.
+How far F is from its optimum, by the clock, on measurements of 569 tumours as they come: the
+deviations of the columns differ by a factor of two hundred thousand.
 """
 
 # %%
 import warnings
 
-import numpy as np
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier
 from skgd.inspection import LossCurveDisplay
 
-X, y = make_classification(20_000, 30, n_informative=15, random_state=0)
-X = X * np.logspace(-3, 2, 30) + np.logspace(-2, 3, 30)
+X, y = load_breast_cancer(return_X_y=True)
 best = GDClassifier(tol=1e-13).fit(X, y).loss_curve_[-1]
 warnings.simplefilter("ignore", ConvergenceWarning)  # 25 iterations are the race
 fits = {
