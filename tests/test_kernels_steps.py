@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from kernel_cases import (
     DTYPES,
     EMPTY,
@@ -280,3 +281,28 @@ def test_slopes_are_bounded(layout):
         get_pointwise("poisson"),
     )
     assert intercept[0] == 500.0 - 1e12
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_columns_that_a_row_has_twice_decay_once(index):
+    rng = np.random.default_rng(0)
+    n, d = 60, 9
+    columns = [rng.integers(0, d, rng.integers(0, 7)).astype(index) for _ in range(n)]
+    starts = np.append(0, np.cumsum([len(one) for one in columns])).astype(index)
+    columns = np.concatenate(columns)
+    values = rng.standard_normal(len(columns))
+    dense = sp.csr_matrix((values, columns, starts), shape=(n, d)).toarray()
+    y, s = np.where(rng.uniform(size=n) < 0.5, -1.0, 1.0), rng.uniform(0.5, 2.0, n)
+    metric = rng.uniform(0.2, 2.0, d), None, rng.uniform(0.0, 0.5, d), None
+    order, rates = rng.permutation(n), rng.uniform(0.0, 0.3, n)
+    nothing, found = np.empty(0, np.int32), []
+    for rows in (
+        Rows(False, values, columns, starts, d, y, False, s),
+        Rows(True, dense.ravel(), nothing, nothing, d, y, False, s),
+    ):
+        W, b, still = np.full((1, d), 0.3), np.zeros(1), (np.full((1, d), 0.1), np.zeros(1))
+        fixed = 0.0, 0.0, 1.0, True, losses.LogLoss().pointwise()
+        _, value = _kernels.sgd_block(rows, order, rates, W, b, *fixed, metric=metric, still=still)
+        found.append((W, b, value))
+    for sparse, full in zip(*found, strict=True):
+        assert_allclose(sparse, full, rtol=1e-10, atol=1e-12)

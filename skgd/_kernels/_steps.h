@@ -106,6 +106,15 @@ INLINE double flow(double a, double time, double *decay)
     return x < 1e-8 ? time * (1.0 - 0.5 * x) : -e / a;
 }
 
+/* What belongs to a column of sparse rows: coefficient, clock at the last touch, decay and
+   pace per unit of rate. */
+typedef struct {
+    double u, seen, decay, inv2;
+} column_t;
+
+#define KERNEL "_decaying_each.h"
+#include "_each.h"
+#undef KERNEL
 #define KERNEL "_overlap_each.h"
 #include "_each.h"
 #undef KERNEL

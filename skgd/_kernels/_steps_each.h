@@ -125,6 +125,13 @@ static int T(steps)(const rows_t *rows, const loss_t *loss, steps_t *a)
         const INDEX *p = (const INDEX *)rows->indptr + a->order[n];
         longest = p[1] - p[0] > longest ? p[1] - p[0] : longest;
     }
+    if (lazy && metric && !pulls && !a->average_coef && k == 1 && loss->slope) {
+        ahead_t block;
+        if (ahead_alloc(&block, k) == NULL) return -1;
+        const int status = T(decaying)(rows, loss, a, &block, longest);
+        free(block.y);
+        return status;
+    }
     const size_t n_sum = a->average_coef ? (size_t)(k * d) : 0;
     const size_t n_late = lazy ? (size_t)d * (n_sum ? 2 : 1) : 0;
     ahead_t block;
