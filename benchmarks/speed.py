@@ -223,6 +223,9 @@ def full(args):
     table("Value and gradient of all rows, log loss", header, rows)
 
 
+SOLVERS = "gd agd newton lbfgs sgd adam sag saga svrg sdca ftrl hedge".split()
+
+
 def peak_rss(reset=False):
     """Largest resident size of the process in bytes since the last reset, Linux only."""
     try:
@@ -247,7 +250,7 @@ def memory(args):
             else sum(a.nbytes for a in (X.data, X.indices, X.indptr))
         )
         vectors = 8 * (X.shape[0] + X.shape[1])  # one vector of length n and one of length d
-        for solver in ("gd", "sgd", "adam"):
+        for solver in SOLVERS:
             model = GDClassifier(solver=solver, max_iter=2, tol=None, random_state=0)
             model.fit(X[:1000], y[:1000])  # what is imported and compiled once does not count
             before = peak_rss(reset=True)
