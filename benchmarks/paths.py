@@ -1,6 +1,6 @@
 """A path of 20 strengths beside 20 fits of the same strengths, on the same rows.
 
-    python -m benchmarks.paths --data PATH
+    python -m benchmarks.paths --data PATH [--losses hinge absolute_error quantile]
 
 Times are medians of ``--repeats`` turns, a path and its fits in the same process, turn by turn.
 The gap is the largest ``optimality_`` of all points.
@@ -15,17 +15,21 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDRegressor, regularization_path
+from skgd.losses import get_loss_names
 
 from .sets import add_data_arguments, each_set
 
 COUNTS = ("pg15_claims", "pg15_claims_csr", "randhie_visits")
 
 
-def estimators(name, info):
+def estimators(name, info, wanted):
     """Yield what to fit: two penalties, and a log link where targets are counts."""
-    kind, losses = GDClassifier, ["log_loss"]
+    kind, task, losses = GDClassifier, "classification", ["log_loss"]
     if info["task"] == "regression":
-        kind, losses = GDRegressor, ["squared_error"] + ["poisson"] * (name in COUNTS)
+        kind, task, losses = GDRegressor, "regression", ["squared_error"]
+        losses += ["poisson"] * (name in COUNTS)
+    if wanted:
+        losses = [loss for loss in wanted if loss in get_loss_names(task)]
     for loss in losses:
         for penalty in ("l2", "l1"):
             yield kind(loss, penalty=penalty)
@@ -34,6 +38,7 @@ def estimators(name, info):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_data_arguments(parser)
+    parser.add_argument("--losses", nargs="+", help="where they fit the task; else the usual ones")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for the turns of a line")
     args = parser.parse_args()
@@ -43,7 +48,7 @@ def main():
         "set                form          loss           pen   path s   fits s  ratio  gap of path"
     )
     for name, form, X, y, info in each_set(args):
-        for est in estimators(name, info):
+        for est in estimators(name, info, args.losses):
             paths, fits, begin = [], [], time.perf_counter()
             for _ in range(args.repeats):
                 start = time.perf_counter()

@@ -98,9 +98,8 @@ class Saved:
         """Return a copy of the state in the variables of ``objective``."""
         state = self.state.copy()
         memory = state.memory
-        if not (
-            _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
-        ):
+        same = _equal(self.shift, objective.shift) and _equal(self.inv_scale, objective.inv_scale)
+        if not same:
             # The function stays the same; only its coordinates move.
             move = self._mover(objective)
             state.theta = move(state.theta)

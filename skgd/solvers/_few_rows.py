@@ -168,17 +168,12 @@ class Batches(FewRows):
 
     def __init__(self, solver, problem, state):
         super().__init__(solver, problem, state)
-        objective, d = problem.objective, problem.objective.n_features
-        memory = state.memory
-        self.live += [memory["vectors"], memory["scalars"]]
-        l2 = np.broadcast_to(solver.l2_of(problem, state), d).astype(float)
-        l1 = np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None
-        self.fixed = l2, l1, objective.shift, objective.inv_scale, 1.0, objective.fit_intercept
-        self.fixed += (*solver.clips(), objective.pointwise(), solver.rule.compiled())
+        self.live += [state.memory["vectors"], state.memory["scalars"]]
+        self.fixed = solver.batch_terms(problem, state)
 
     def learn(self, rows, order):
         state, solver = self.state, self.solver
-        size = solver.rows_a_step(len(order), len(rows.data), rows.n_features)
+        size = solver.rows_a_step(len(order), len(rows.data) / len(order), rows.n_features)
         state.memory["batch_size"] = size
         steps = -(-len(order) // size)
         rates = solver.rates(self.problem, state, steps)

@@ -362,7 +362,7 @@ class LBFGS(Solver):
         """Return the `Arrival` at the optimum over the columns that matter, where they are few."""
         from ._newton import Newton  # which is an LBFGS
 
-        return restricted_step(Newton(), problem, state)
+        return restricted_step(Newton(), problem, state, _NOISE * abs(state.value))
 
     def _whole(self, problem, state, direction, slope, first):
         """Return the `Arrival` of a step whose first length is looked at by a full pass."""

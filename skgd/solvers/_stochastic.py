@@ -198,18 +198,18 @@ class Stochastic(Solver):
     def batch_size(self, problem):
         """Return the rows of a step: what the user said, or what suits the data."""
         objective = problem.objective
-        each = objective.n_stored / objective.n_rows
-        return self.rows_a_step(objective.n_active, each * objective.n_active, objective.n_features)
+        stored = objective.n_stored / objective.n_rows
+        return self.rows_a_step(objective.n_active, stored, objective.n_features)
 
-    def rows_a_step(self, n_rows, n_stored, n_features):
-        """Return the rows of a step where so many rows have so many entries."""
+    def rows_a_step(self, n_rows, stored, n_features):
+        """Return the rows of a step where so many rows have so many entries each."""
         size = self.settings.batch_size
         if not isinstance(size, str):
             return int(size)
         if type(self.rule) is SGD:
             return 1
         # The gradient of a row costs its stored entries, an update all the coefficients.
-        size = max(self.rule.least_batch, math.ceil(n_features / max(n_stored / n_rows, 1.0)))
+        size = max(self.rule.least_batch, math.ceil(n_features / max(stored, 1.0)))
         return int(min(size, max(_FEW_ROWS, n_rows // self.rule.least_steps)))
 
     # -- steps ----------------------------------------------------------------------
@@ -305,7 +305,7 @@ class Stochastic(Solver):
         elif self._one_row(problem, state):
             loss = self._one_row_pass(problem, state, order, rates, average, average_from, still)
         else:
-            self._batch_pass(problem, state, order, rates, average, average_from, compiled)
+            self._batch_pass(problem, state, order, rates, average, average_from)
         state.t += n_steps
         state.rate = float(rates[-1])
         return loss
@@ -354,12 +354,11 @@ class Stochastic(Solver):
             return None
         return self.rule.compiled()
 
-    def clips(self):
-        """Return the bounds on norm and entries of a gradient, infinite where there is none."""
+    def _clips(self):
         norm, value = self.settings.clip_norm, self.settings.clip_value
         return (math.inf if norm is None else norm), (math.inf if value is None else value)
 
-    def l2_of(self, problem, state):
+    def _l2(self, problem, state):
         """Return the l2 weights that the rule's gradient, or its decay, is given."""
         if not self.rule.decoupled or problem.inv_scale is None:
             return problem.l2
@@ -372,9 +371,9 @@ class Stochastic(Solver):
 
     def _vector_pass(self, problem, state, order, rates, average, average_from):
         memory, objective = state.memory, problem.objective
-        clip_norm, clip_value = self.clips()
+        clip_norm, clip_value = self._clips()
         # One strength per column where columns have scales of their own, for all outputs.
-        l2 = self.l2_of(problem, state)
+        l2 = self._l2(problem, state)
         l2 = np.tile(l2, objective.n_outputs) if np.ndim(l2) else l2
         n_averaged = _reference.minibatch_block(
             lambda theta, batch: problem.loss_grad(theta, batch)[1],
@@ -397,12 +396,25 @@ class Stochastic(Solver):
         )
         memory["n_averaged"] = n_averaged
 
-    def _batch_pass(self, problem, state, order, rates, average, average_from, move):
-        memory, objective = state.memory, problem.objective
-        clip_norm, clip_value = self.clips()
-        d = objective.n_features
+    def batch_terms(self, problem, state):
+        """Return what steps of batches take from a problem, as `minibatch_block` is given it."""
+        objective, d = problem.objective, problem.objective.n_features
+        return (
+            np.broadcast_to(self._l2(problem, state), d).astype(float),
+            np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None,
+            objective.shift,
+            objective.inv_scale,
+            objective.n_active / objective.mass,
+            objective.fit_intercept,
+            *self._clips(),
+            objective.pointwise(),
+            self.rule.compiled(),
+        )
+
+    def _batch_pass(self, problem, state, order, rates, average, average_from):
+        memory = state.memory
         memory["n_averaged"] = _kernels.minibatch_block(
-            objective.memory(),
+            problem.objective.memory(),
             order,
             memory["batch_size"],
             state.theta,
@@ -410,16 +422,7 @@ class Stochastic(Solver):
             memory["scalars"],
             state.t,
             rates,
-            np.broadcast_to(self.l2_of(problem, state), d).astype(float),
-            np.broadcast_to(problem.l1, d).astype(float) if problem.has_l1 else None,
-            objective.shift,
-            objective.inv_scale,
-            objective.n_active / objective.mass,
-            objective.fit_intercept,
-            clip_norm,
-            clip_value,
-            objective.pointwise(),
-            move,
+            *self.batch_terms(problem, state),
             average,
             average_from,
             memory["n_averaged"],

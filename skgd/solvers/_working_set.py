@@ -16,7 +16,6 @@ _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
 _SOLVED = 1e-2  # part of the violation, to which the restricted problem is solved
 _STEPS = 12
-_NOISE = 4e-15  # rounding of F, relative
 
 
 def chosen_columns(problem, theta, grad, last):
@@ -58,7 +57,7 @@ def chosen_columns(problem, theta, grad, last):
     return np.sort(np.argpartition(-pull, size - 1)[:size])
 
 
-def restricted_step(solver, problem, state):
+def restricted_step(solver, problem, state, noise):
     """Return the `Arrival` at about the optimum over some columns, the others staying zero.
 
     Parameters
@@ -70,6 +69,8 @@ def restricted_step(solver, problem, state):
     state : State
         Of a solver that keeps ``grad`` and ``eta``. Sets ``columns``, how many were chosen: 0 once
         they are too many, from where on none are.
+    noise : float
+        Rounding of F.
 
     Returns
     -------
@@ -97,8 +98,7 @@ def restricted_step(solver, problem, state):
     into[:, columns], into_b[:] = found, found_b
     value, grad, eta = problem.look(there)
     # Inside the rounding of F the violation is what still tells good steps from others.
-    fell = value < state.value
-    level = value <= state.value + _NOISE * abs(value)
+    fell, level = value < state.value, value <= state.value + noise
     if not (fell or (level and problem.violation(there, grad) < 0.5 * state.violation)):
         return None
     return Arrival(1.0, there, value, grad, eta, False)
