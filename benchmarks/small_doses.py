@@ -29,14 +29,14 @@ class Arrays:
     """An estimator with ``partial_fit``."""
 
     def __init__(self, est):
-        self.est = est
+        self.est, self.more = est, {"classes": [0, 1]}
 
     def prepared(self, X, y):
         return X, y
 
     def learn(self, X, y):
-        more = {} if hasattr(self.est, "coef_") else {"classes": [0, 1]}
-        self.est.partial_fit(X, y, **more)
+        self.est.partial_fit(X, y, **self.more)
+        self.more = {}
 
 
 class Dicts:

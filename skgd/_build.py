@@ -40,6 +40,7 @@ def unchanged_on_error(est):
 
     The block is handed a function that does so at its wish.
     """
+    est._show()
     before = dict(vars(est))
 
     def undo():
@@ -149,18 +150,19 @@ def given_start(objective, coef, intercept):
 
 def coefficients(objective, theta, dtype, est):
     """Return ``coef_`` and ``intercept_`` in the user's variables and the type of X."""
-    return shown(*objective.split(objective.to_user(theta)), dtype, est)
+    W, b = objective.split(objective.to_user(theta))
+    return shown(W, b, dtype, est._flat_coef(len(W)))
 
 
-def shown(W, b, dtype, est):
-    """Return ``coef_`` and ``intercept_`` as new arrays of the type of X."""
+def shown(W, b, dtype, flat):
+    """Return ``coef_`` and ``intercept_`` as new arrays of the type of X, ``coef_`` flat or not."""
     coef, intercept = W.copy(), b.copy()
     if dtype != np.float64:
         with np.errstate(over="ignore"):
             narrow = coef.astype(dtype), intercept.astype(dtype)
         if np.isfinite(narrow[0]).all() and np.isfinite(narrow[1]).all():  # it holds them
             coef, intercept = narrow
-    if est._flat_coef(len(W)):
+    if flat:
         coef = coef[0]
     return {"coef_": coef, "intercept_": intercept}
 

@@ -27,7 +27,7 @@ from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
 from .callbacks import as_callback
 from .losses import resolve_loss
-from .objectives import are_plain, check_sparse, linear_predictor
+from .objectives import are_plain, check_sparse
 from .solvers import Rule, Solver, get_solver_names, resolve_solver
 
 __all__ = ["GDClassifier", "GDRegressor"]
@@ -67,19 +67,13 @@ def _gives_probabilities(est):
     )
 
 
-class _GDBase(Documented, KnownParams, CallbackSupportMixin, BaseEstimator):
+class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, BaseEstimator):
     """What the two estimators share: one route through fit and partial_fit."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def __getstate__(self):
-        # What short calls change in place must not be shared with a copy.
-        if vars(self).get("_state") is not None:
-            self._state.settle()
-        return super().__getstate__()
 
     # -- learning -------------------------------------------------------------------
 
@@ -187,7 +181,7 @@ class _GDBase(Documented, KnownParams, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **_ROWS)
         check_sparse(X)
-        return linear_predictor(X, self.coef_, self.intercept_)
+        return self._predictor(X)
 
     def sparsify(self):
         """Convert ``coef_`` to a CSR matrix, which saves memory where most are zero.
@@ -333,7 +327,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
 
     def predict(self, X):
         eta = self._eta(X)
-        if self.coef_.ndim == 1 or self._flat_target:
+        if self._flat_target or self.coef_.ndim == 1:
             eta = eta.reshape(-1)
         loss = resolve_loss(self.loss, self._kind, self.epsilon)
         return loss.inverse_link(eta, np)

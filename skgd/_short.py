@@ -11,14 +11,26 @@ import operator
 import time
 
 import numpy as np
+import scipy.sparse as sp
 
 from ._build import divergence_bound, shown
 from ._params import plain_key
 from ._problem import Problem
 from ._protocols import Rows
-from .objectives import Pending, are_plain, check_sparse, outgrown, reach, stored
+from .objectives import (
+    Pending,
+    are_plain,
+    check_sparse,
+    linear_predictor,
+    outgrown,
+    reach,
+    stored,
+)
 
-__all__ = ["Short"]
+__all__ = ["ON_SIGHT", "Short"]
+
+# What is made when it is looked at.
+ON_SIGHT = "coef_", "intercept_", "loss_curve_", "history_"
 
 _MOST_ROWS = 256, 2048  # of a call; where they hold less than one entry a column
 _LEAST_MASS = 32.0  # from which columns of a stream are shifted
@@ -91,6 +103,7 @@ class Short:
         self.loss = plan.loss  # of the user's labels; that of the objective is of their codes
         self.codes = objective.loss.codes
         self.last = est.coef_.copy(), est.intercept_.copy()
+        self.hidden, self._flat = False, est._flat_coef(objective.n_outputs)
 
     def suits(self, est, X, y, classes):
         """Whether a call is like the one before, and nothing in it needs a closer look."""
@@ -101,7 +114,7 @@ class Short:
             return False
         if not all(map(operator.is_, self.params_of(given), self.params)):
             return False
-        if not self._shown(given.get("coef_"), given.get("intercept_")):
+        if not self._untouched(given):
             return False
         if classes is not None:
             classes = np.asarray(classes)
@@ -113,12 +126,15 @@ class Short:
             return False
         return "feature_names_in_" not in given and are_plain(X, y, self.n_features)
 
-    def _shown(self, shown_coef, shown_intercept):
-        """Whether coefficients are still what was set."""
-        coef, intercept = self.last
+    def _untouched(self, given):
+        """Whether coefficients are still what they were, if anyone has seen them."""
+        if self.hidden:
+            # Where there is one of these the user has set it.
+            return given.keys().isdisjoint(ON_SIGHT)
+        (coef, intercept), shown_coef = self.last, given.get("coef_")
         if type(shown_coef) is not np.ndarray or shown_coef.size != coef.size:
             return False
-        if not np.array_equal(shown_intercept, intercept):
+        if not np.array_equal(given.get("intercept_"), intercept):
             return False
         return np.array_equal(shown_coef.reshape(coef.shape), coef)
 
@@ -126,37 +142,41 @@ class Short:
         """Learn rows; where a guard steps in, change nothing and return False."""
         check_sparse(X)
         targets = est._encode(y, self.loss, est._known())
-        parts, n, few, objective = stored(X), X.shape[0], self.few, self.objective
-        if self.scaled and not self._scales_serve(parts):
-            return False
+        parts, n, few = stored(X), X.shape[0], self.few
         rows = Rows(*parts, self.n_features, targets.y, self.codes, np.ones(n))
-        kept, good, odd = few.keep(), False, False
+        good = odd = False
         try:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                rows = few.begin(rows)
+                if self.scaled and not self._scales_serve(parts):
+                    return False
                 begin = time.perf_counter()
                 steps, rate = few.learn(rows, few.order(n))
                 seconds = time.perf_counter() - begin
-                theta = few.user(few.live)
-                W, b = objective.split(theta)
-                value, zero = few.values(rows, W, b)
-                if not value <= divergence_bound(self.plan, objective, zero):
+                W, b = few.point()
+                value, bound = few.value(rows, W, b), self._bound(few.zero(rows))
+                if not value <= bound:
+                    if few.loss <= bound:
+                        few.renew()
+                        value = few.value(rows, W, b)
+                    odd = not value <= bound
                     # As bad as before they were learnt, rows are none of the rate's business.
-                    before = few.values(rows, *objective.split(few.user(kept)))[0]
-                    odd = True
-                    if not value <= divergence_bound(self.plan, objective, zero, before):
+                    if odd and not value <= self._bound(few.zero(rows), few.before(rows)):
                         return False
-            if not math.isfinite(theta.sum()):
-                return False
-            model, good = shown(W, b, self.dtype, est), True
+            good = math.isfinite(W.sum() + b.sum())
         finally:
             if not good:
-                few.undo(kept)
+                few.undo()
+        if not good:
+            return False
+        few.commit()
         if not odd:
             saved.state.memory["lowered"] = False
-        self._note(est, saved, parts, n, model, value, steps, rate, seconds)
-        exact = model["coef_"].dtype == np.float64
-        self.last = (W, b) if exact else (model["coef_"].copy(), model["intercept_"].copy())
+        self._note(est, saved, parts, n, steps, rate, seconds)
         return True
+
+    def _bound(self, *values):
+        return divergence_bound(self.plan, self.objective, *values)
 
     def _scales_serve(self, parts):
         """Whether the variables serve rows, some columns of which may get another scale."""
@@ -171,11 +191,11 @@ class Short:
             self.unseen[columns] = False
         return True
 
-    def _note(self, est, saved, parts, n, model, value, steps, rate, seconds):
+    def _note(self, est, saved, parts, n, steps, rate, seconds):
         state = saved.state
         state.t += steps
         state.passes += 1
-        state.value, state.rate = value, rate
+        state.rate, self.seconds, self.lost = rate, seconds, self.few.loss
         saved.rows += n
         if self.scaled:
             self.pending.add(parts, n)
@@ -184,14 +204,41 @@ class Short:
             if full or rows > most[2]:
                 self.most = 0.0
         given = vars(est)
-        given.update(model)
-        given["t_"], given["loss_curve_"] = state.t + 1, np.array([value])
-        given["history_"] = {
-            "value": np.array([value]),
+        given["t_"] = state.t + 1
+        for name in ON_SIGHT:
+            given.pop(name, None)
+        self.hidden = True
+
+    def on_sight(self, state):
+        """Return the attributes that calls have left to be made when they are looked at."""
+        if not self.hidden:
+            return {}
+        with np.errstate(under="ignore"):
+            W, b = self.few.model()
+            state.value = self.lost + self.few.penalty_of(W)
+        model = shown(W, b, self.dtype, self._flat)
+        self.last, self.hidden = (model["coef_"].copy(), model["intercept_"].copy()), False
+        curve = np.array([state.value])
+        history = {
+            "value": curve.copy(),
             "violation": np.array([state.violation]),
-            "rate": np.array([rate]),
-            "seconds": np.array([seconds]),
+            "rate": np.array([state.rate]),
+            "seconds": np.array([self.seconds]),
         }
+        return model | {"loss_curve_": curve, "history_": history}
+
+    def predictor(self, X):
+        """Return the linear predictor of sparse rows at the cost of their entries, or None."""
+        part = getattr(self.few, "part", None)
+        if not (self.hidden and part and sp.issparse(X) and X.dtype == self.dtype):
+            return None
+        if X.nnz > self.n_features or X.shape[1] != self.n_features:
+            return None
+        _, data, indices, indptr = stored(X)
+        W, b, place = part(indices)
+        model = shown(W, b, self.dtype, self._flat)
+        local = sp.csr_array((data, place, indptr), shape=(X.shape[0], W.shape[1]))
+        return linear_predictor(local, model["coef_"], model["intercept_"])
 
     def settle(self, saved):
         """Bring what a long call goes on from up to date."""
@@ -199,7 +246,7 @@ class Short:
         saved.state.point = saved.state.theta
         saved.inv_scale = self.objective.inv_scale
         coef, intercept = self.last
-        saved.coef, saved.intercept = np.array(coef), np.array(intercept)
+        saved.coef, saved.intercept = coef, intercept
         more = self.pending.moments(self.objective.loss) if self.scaled else None
         if more is not None:
             saved.moments = saved.moments.merged(more)

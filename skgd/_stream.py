@@ -11,10 +11,10 @@ from sklearn.utils import check_random_state
 
 from ._build import coefficients, divergence_bound, make_problem, null_point, scaled_problem
 from ._protocols import State
-from ._short import Short
-from .objectives import Moments, to_user
+from ._short import ON_SIGHT, Short
+from .objectives import Moments, linear_predictor, to_user
 
-__all__ = ["Saved", "partial_fit", "short_call"]
+__all__ = ["Saved", "Streamed", "partial_fit", "short_call"]
 
 _SETTLED = 32  # rows after which a rate taken from the data is kept
 _RETRIES = 40
@@ -35,6 +35,7 @@ class Saved:
     rows: float
 
     short = None  # what makes the next call a short one, where there is such a thing
+    left = None  # attributes that such calls left to be made, where they have ended
 
     @classmethod
     def after(cls, plan, problem, state, est, rows=np.inf):
@@ -56,7 +57,16 @@ class Saved:
         """Bring all up to date with the short calls since the last long one, and end them."""
         short, self.short = self.short, None
         if short is not None:
+            self.left = short.on_sight(self.state)
             short.settle(self)
+
+    def show(self, est):
+        """Set the attributes that short calls have left to be made, but for those set since."""
+        left, self.left = self.left, None
+        if self.short is not None:
+            left = self.short.on_sight(self.state)
+        for name, value in (left or {}).items():
+            vars(est).setdefault(name, value)
 
     def __setstate__(self, state):
         # Saved by an earlier version, which kept these points in the user's variables too.
@@ -65,7 +75,7 @@ class Saved:
 
     def __getstate__(self):
         self.settle()
-        return {name: value for name, value in vars(self).items() if name != "short"}
+        return {name: value for name, value in vars(self).items() if name not in ("short", "left")}
 
     def suits(self, plan, est, objective):
         """Whether this run can go on: same rule, same kind of variables, same model."""
@@ -122,6 +132,37 @@ class Saved:
             return objective.from_user(out)
 
         return move
+
+
+class Streamed:
+    """What short calls of ``partial_fit`` leave to be made is made when it is looked at."""
+
+    def __getattr__(self, name):
+        if name in ON_SIGHT:
+            self._show()
+        # Where it is not there still, the error is the one that led here.
+        return object.__getattribute__(self, name)
+
+    def __getstate__(self):
+        self._show()
+        # What short calls change in place must not be shared with a copy.
+        if vars(self).get("_state") is not None:
+            self._state.settle()
+        return super().__getstate__()
+
+    def _show(self):
+        saved = vars(self).get("_state")
+        if saved is not None:
+            saved.show(self)
+
+    def _predictor(self, X):
+        """Return ``X @ coef_.T + intercept_`` of validated rows."""
+        saved = vars(self).get("_state")
+        if saved is not None and saved.short is not None:
+            eta = saved.short.predictor(X)
+            if eta is not None:
+                return eta
+        return linear_predictor(X, self.coef_, self.intercept_)
 
 
 def _equal(a, b):

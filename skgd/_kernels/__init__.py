@@ -6,6 +6,7 @@ try:
     from ._dual import sdca_block, sdca_joint_block
     from ._ftrl import ftrl_block
     from ._gram import gram_block
+    from ._late import decay_all, distinct, put_columns, take_columns
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
     from ._quadratic import descend_quadratic
@@ -25,7 +26,9 @@ __all__ = [
     "adjoint_across",
     "adjoint_map",
     "column_moments",
+    "decay_all",
     "descend_quadratic",
+    "distinct",
     "ftrl_block",
     "full_pass",
     "get_move",
@@ -36,10 +39,12 @@ __all__ = [
     "losses_along",
     "losses_at",
     "minibatch_block",
+    "put_columns",
     "row_norms",
     "sag_block",
     "sdca_block",
     "sdca_joint_block",
     "sgd_block",
     "table_width",
+    "take_columns",
 ]

@@ -128,4 +128,14 @@ static int steps_run(const rows_t *rows, const loss_t *loss, steps_t *args)
     return DISPATCH(steps, rows, rows, loss, args);
 }
 
+/* Lets coefficients decay over the time since each was seen; decay NULL is one for all. */
+CLONES static void decay_run(idx_t d, double *RESTRICT w, const double *RESTRICT decay,
+                             const double *RESTRICT seen, double clock)
+{
+    if (decay)
+        SIMD for (idx_t c = 0; c < d; c++) w[c] *= vexp_neg(-decay[c] * (clock - seen[c]));
+    else
+        SIMD for (idx_t c = 0; c < d; c++) w[c] *= vexp_neg(seen[c] - clock);
+}
+
 #endif

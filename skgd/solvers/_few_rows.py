@@ -80,6 +80,8 @@ def _uniform(objective):
 class FewRows:
     """Base: the state's arrays are in scaled variables, and ``theta`` is the point.
 
+    A call is ``begin``, then ``learn`` and looks at what this led to, then ``commit`` or ``undo``.
+
     Attributes
     ----------
     live : list of ndarray
@@ -87,13 +89,15 @@ class FewRows:
     metric : tuple or None
         Where steps are those of the user's variables with a metric, what `sgd_block` takes
         for it: a column's scale is then free to change.
+    loss : float
+        Mean of the last rows that were learnt, after that.
     """
 
     metric = None
 
     def __init__(self, solver, problem, state):
         self.solver, self.problem, self.state = solver, problem, state
-        self.live, self._kept, self._drawn = [state.theta], None, None
+        self.live, self.loss, self._kept, self._drawn = [state.theta], np.nan, None, None
         objective = problem.objective
         self.split, self.pointwise = objective.split, objective.pointwise()
         self.nothing = np.zeros(objective.n_outputs)
@@ -107,16 +111,85 @@ class FewRows:
             order = shuffled(order, rng)
         return order
 
-    def user(self, live):
-        """Return the point of ``live``, or of a copy of it, in the user's variables."""
-        return self.problem.objective.to_user(live[0])
+    # -- a call -----------------------------------------------------------------------
 
-    def settle(self):
-        """Bring the state up to date."""
+    def begin(self, rows):
+        """Keep what is to change, to go back to; return the rows as ``learn`` takes them."""
+        self._drawn = None
+        if self._kept is None:
+            self._kept = [np.empty_like(one) for one in self.live]
+        for one, kept in zip(self.live, self._kept, strict=True):
+            kept[...] = one
+        return rows
 
     def learn(self, rows, order):
         """Step on rows; return the steps done, and the rate of the last."""
         raise NotImplementedError
+
+    def commit(self):
+        """Keep what was learnt since ``begin``."""
+
+    def undo(self):
+        """Forget the steps since ``begin``."""
+        for one, before in zip(self.live, self._kept, strict=True):
+            one[...] = before
+        if self._drawn is not None:  # whoever takes these rows draws the same order
+            self.state.memory["rng"].bit_generator.state = self._drawn
+
+    # -- looks ------------------------------------------------------------------------
+
+    def user(self, live):
+        """Return the point of ``live``, or of a copy of it, in the user's variables."""
+        return self.problem.objective.to_user(live[0])
+
+    def point(self):
+        """Return coefficients and intercepts of the user's variables, as rows take them."""
+        return self.split(self.user(self.live))
+
+    def model(self):
+        """Return coefficients and intercepts of all columns, in the user's variables."""
+        return self.point()
+
+    def value(self, rows, W, b):
+        """Return F on these rows at `point`, but for what is late in the penalty."""
+        self.loss = self._mean(rows, W, b)
+        return self.loss + self.penalty(W)
+
+    def zero(self, rows):
+        """Return F on these rows at zero."""
+        n = len(rows.s)
+        return _kernels.losses_at(rows, 0, n, None, self.nothing, self.pointwise, None)[0] / n
+
+    def before(self, rows):
+        """Return F on these rows before they were learnt."""
+        W, b = self.split(self.user(self._kept))
+        return self._mean(rows, W, b) + self.penalty_of(W)
+
+    def _mean(self, rows, W, b):
+        n = len(rows.s)
+        return _kernels.full_pass(rows, 0, n, W, b, self.pointwise) / n
+
+    def penalty(self, W):
+        """Return the penalty at `point`, whose coefficients are ``W``, but for what is late."""
+        return self.penalty_of(W)
+
+    def penalty_of(self, W):
+        """Return the penalty of coefficients."""
+        problem, value = self.problem, 0.0
+        # Not by BLAS, whose threads would go on spinning.
+        if problem.has_l2:
+            value += 0.5 * problem.decay * float(np.einsum("ij,ij->", W, W))
+        if problem.has_l1:
+            value += problem.pull * float(np.abs(W).sum())
+        return value
+
+    def renew(self):
+        """Bring what is late in `penalty` up to date, where that is worth it."""
+
+    # -- between calls ----------------------------------------------------------------
+
+    def settle(self):
+        """Bring the state up to date."""
 
     def rescale(self, columns, scales):
         """Give columns other scales, where there is a metric without a shift."""
@@ -134,33 +207,6 @@ class FewRows:
     def decay_of(self, inv):
         """Return the strength of the l2 part on columns of inverse scales ``inv``."""
         return self.problem.decay * inv * inv
-
-    def keep(self):
-        """Return copies of ``live`` to go back to; the next call writes over them."""
-        if self._kept is None:
-            self._kept = [np.empty_like(one) for one in self.live]
-        for one, kept in zip(self.live, self._kept, strict=True):
-            kept[...] = one
-        return self._kept
-
-    def undo(self, kept):
-        """Forget the steps since `keep`."""
-        for one, before in zip(self.live, kept, strict=True):
-            one[...] = before
-        if self._drawn is not None:  # whoever takes these rows draws the same order
-            self.state.memory["rng"].bit_generator.state = self._drawn
-
-    def values(self, rows, W, b):
-        """Return F on these rows at a point of the user's variables, and at zero."""
-        n, problem = len(rows.s), self.problem
-        value = _kernels.full_pass(rows, 0, n, W, b, self.pointwise) / n
-        zero = _kernels.losses_at(rows, 0, n, None, self.nothing, self.pointwise, None)[0] / n
-        # Not by BLAS, whose threads would go on spinning.
-        if problem.has_l2:
-            value += 0.5 * problem.decay * float(np.einsum("ij,ij->", W, W))
-        if problem.has_l1:
-            value += problem.pull * float(np.abs(W).sum())
-        return value, zero
 
 
 class Batches(FewRows):
@@ -185,19 +231,27 @@ class Batches(FewRows):
 
 
 class Singly(FewRows):
-    """A row a step: the kernel works in the user's variables, and so does this."""
+    """A row a step: the kernel works in the user's variables, and so does this.
+
+    Attributes
+    ----------
+    each : list of (coef, intercept)
+        The one model.
+    stepped : ndarray of shape (1, n_steps)
+        The rates of the last call.
+    """
 
     def __init__(self, solver, problem, state):
         super().__init__(solver, problem, state)
         objective = problem.objective
         self.theta = objective.to_user(state.theta)
         self.live = [self.theta]
-        self.factor, self.due, l2, l1, metric = one_row_terms(problem)
+        self.factor, self.due, l2, l1, self.metric = one_row_terms(problem)
         self.received = received_of(problem, state.memory)
         if self.received is not None:
             self.live.append(self.received)
-        W, b = objective.split(self.theta)
-        self.fixed, self.metric = (W, b, l2, l1, 1.0, objective.fit_intercept), metric
+        self.each, self.seen_metric = [self.split(self.theta)], self.metric
+        self.fixed = l2, l1, 1.0, objective.fit_intercept
 
     def learn(self, rows, order):
         state, due, received = self.state, self.due, self.received
@@ -206,10 +260,18 @@ class Singly(FewRows):
             received[-1] *= due
         step = rates if self.factor == 1.0 else rates * self.factor
         _kernels.sgd_block(
-            rows, order, step, *self.fixed, self.pointwise, metric=self.metric, received=received
+            rows,
+            order,
+            step,
+            *self.each[0],
+            *self.fixed,
+            self.pointwise,
+            metric=self.seen_metric,
+            received=received,
         )
         if received is not None:
             received[-1] /= due
+        self.stepped = step[None]
         return len(order), float(rates[-1])
 
     def rescale(self, columns, scales):
@@ -227,7 +289,15 @@ class Singly(FewRows):
 
 
 class Mixture(FewRows):
-    """Several rates at once, weighted; the models in the user's variables."""
+    """Several rates at once, weighted; the models in the user's variables.
+
+    Attributes
+    ----------
+    each : list of (coef, intercept)
+        The models.
+    stepped : ndarray of shape (n_models, n_steps)
+        The rates of the last call.
+    """
 
     def __init__(self, solver, problem, state):
         super().__init__(solver, problem, state)
@@ -235,10 +305,10 @@ class Mixture(FewRows):
         self.models = np.array([objective.to_user(one) for one in memory["models"]])
         self.weights = memory["weights"].copy()
         self.live = [self.models, self.weights]
-        self.factor, _, l2, l1, metric = one_row_terms(solver.mild(problem))
-        self.each = [objective.split(one) for one in self.models]
+        self.factor, _, l2, l1, self.metric = one_row_terms(solver.mild(problem))
+        self.each = [self.split(one) for one in self.models]
         self.fixed = l2, l1, 1.0, objective.fit_intercept, self.pointwise
-        self.metric = metric
+        self.seen_metric, self.seen_scale = self.metric, objective.inv_scale
 
     def learn(self, rows, order):
         solver, state, objective = self.solver, self.state, self.problem.objective
@@ -246,13 +316,15 @@ class Mixture(FewRows):
         null, pointwise = memory["null"], self.pointwise
         losses = [_kernels.full_pass(rows, 0, n, W, b, pointwise) / null for W, b in self.each]
         self.weights[:] = solver.weighed(losses, self.weights)
-        norms = _kernels.row_norms(rows, objective.shift, objective.inv_scale)[order]
+        norms = _kernels.row_norms(rows, objective.shift, self.seen_scale)[order]
         if objective.fit_intercept:
             norms += 1.0
-        for (W, b), rates in zip(self.each, solver.rates_of(state, norms), strict=True):
-            if self.factor != 1.0:
-                rates = rates * self.factor
-            _kernels.sgd_block(rows, order, rates, W, b, *self.fixed, metric=self.metric)
+        self.stepped = solver.rates_of(state, norms)
+        if self.factor != 1.0:
+            self.stepped *= self.factor
+        metric = self.seen_metric
+        for (W, b), rates in zip(self.each, self.stepped, strict=True):
+            _kernels.sgd_block(rows, order, rates, W, b, *self.fixed, metric=metric)
         return n, solver.mean_rate(state, self.weights)
 
     def decay_of(self, inv):
@@ -287,10 +359,10 @@ class Proximal(FewRows):
         memory["steps"] += len(order)
         return len(order), self.rate
 
-    def keep(self):
+    def begin(self, rows):
         self.steps = self.state.memory["steps"]
-        return super().keep()
+        return super().begin(rows)
 
-    def undo(self, kept):
-        super().undo(kept)
+    def undo(self):
+        super().undo()
         self.state.memory["steps"] = self.steps

@@ -9,6 +9,7 @@ from .._protocols import State
 from ..rules import SGD
 from ._few_rows import Mixture
 from ._given import BOUNDS, RATES, STEPS, given, refuse
+from ._late import LateMixture
 from ._order import shuffled
 from ._row_by_row import RowByRow
 from ._stochastic import Stochastic
@@ -243,7 +244,9 @@ class Hedge(RowByRow):
 
     def few_rows(self, problem, state):
         """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
-        return None if problem.objective.memory() is None else Mixture(self, problem, state)
+        if problem.objective.memory() is None:
+            return None
+        return (LateMixture if problem.objective.sparse else Mixture)(self, problem, state)
 
     @staticmethod
     def _mix(state):

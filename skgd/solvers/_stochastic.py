@@ -12,6 +12,7 @@ from ..rules import SGD
 from ..schedules import AutoDecay, Constant
 from ._base import Solver, wants_scaling
 from ._few_rows import Batches, Singly, one_row_terms, received_of
+from ._late import LateSingly
 from ._order import shuffled
 from ._pilot import pilot_rates
 
@@ -344,7 +345,10 @@ class Stochastic(Solver):
         """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
         if self._compiled(problem) is None or state.memory["average"] is not None:
             return None
-        return (Singly if self._one_row(problem, state) else Batches)(self, problem, state)
+        if not self._one_row(problem, state):
+            return Batches(self, problem, state)
+        late = problem.objective.sparse and not problem.has_l1
+        return (LateSingly if late else Singly)(self, problem, state)
 
     def _unclipped(self):
         return self.settings.clip_norm is None and self.settings.clip_value is None

@@ -1,0 +1,189 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
+r"""Coefficients that decay at every step, looked at when a row has an entry in their column.
+
+Of model m, a coefficient of column j is :math:`u_{mj} \exp(-a_j (\tau_m - \tau_{mj}))`: what it was
+when it was last touched, at the time :math:`\tau_{mj}`, and what is left of it since.
+"""
+
+from ._view cimport check_length
+
+ctypedef Py_ssize_t idx_t
+
+ctypedef fused index:
+    int
+    long long
+
+cdef extern from "_steps.h" nogil:
+    double vexp_neg(double)
+    void decay_run(idx_t, double*, const double*, const double*, double)
+
+
+cdef int check_late(
+    const double[:, :, :] coef, const double[::1] decay, const double[:, ::1] seen,
+    const double[::1] clock
+) except -1:
+    cdef idx_t d = coef.shape[2]
+    if decay is not None:
+        check_length("decay", decay.shape[0], d)
+    check_length("seen", seen.shape[0], coef.shape[0])
+    check_length("a row of seen", seen.shape[1], d)
+    check_length("clock", clock.shape[0], coef.shape[0])
+    if d and coef.strides[2] != sizeof(double):
+        raise ValueError("The last axis of coef must be contiguous.")
+    return 0
+
+
+cdef int check_columns(const index[::1] columns, idx_t d) except -1:
+    cdef idx_t p
+    for p in range(columns.shape[0]):
+        if not 0 <= columns[p] < d:
+            raise ValueError(f"Column {columns[p]} is out of range for {d} columns.")
+    return 0
+
+
+def decay_all(
+    double[:, :, :] coef, const double[::1] decay, const double[:, ::1] seen, const double[::1] clock
+):
+    r"""Bring all coefficients up to date.
+
+    .. math:: u_{mj} \leftarrow u_{mj} \exp(-a_j (\tau_m - \tau_{mj}))
+
+    Parameters
+    ----------
+    coef : array of shape (n_models, n_outputs, n_features), float64
+        The :math:`u_{mj}`; changed in place. Its last axis must be contiguous.
+    decay : array of shape (n_features,), float64, or None
+        The :math:`a_j`, at least 0; None is one for all.
+    seen : array of shape (n_models, n_features), float64
+        The :math:`\tau_{mj}`, no later than ``clock``.
+    clock : array of shape (n_models,), float64
+        The :math:`\tau_m`.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or the last axis is not contiguous.
+    """
+    cdef idx_t d = coef.shape[2], i, j
+    check_late(coef, decay, seen, clock)
+    if d == 0:
+        return
+    with nogil:
+        for i in range(coef.shape[0]):
+            for j in range(coef.shape[1]):
+                decay_run(
+                    d, &coef[i, j, 0], NULL if decay is None else &decay[0], &seen[i, 0], clock[i]
+                )
+
+
+def take_columns(
+    const double[:, :, :] coef, const double[::1] decay, const double[:, ::1] seen,
+    const double[::1] clock, const index[::1] columns, double[:, :, ::1] out
+):
+    """Look at some columns.
+
+    Parameters
+    ----------
+    coef, decay, seen, clock : arrays
+        As for `decay_all`; not changed.
+    columns : array of shape (n_columns,), int32 or int64
+        Which.
+    out : array of shape (n_models, n_outputs, n_columns), float64
+        Set to their coefficients.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a column is out of range.
+    """
+    cdef idx_t m, j, p, c, k = coef.shape[1], n = columns.shape[0]
+    cdef double left
+    check_late(coef, decay, seen, clock)
+    check_columns(columns, coef.shape[2])
+    check_length("out", out.shape[0], coef.shape[0])
+    check_length("a model of out", out.shape[1], k)
+    check_length("a row of out", out.shape[2], n)
+    with nogil:
+        for m in range(coef.shape[0]):
+            for p in range(n):
+                c = columns[p]
+                left = clock[m] - seen[m, c]
+                left = vexp_neg(-left if decay is None else -decay[c] * left)
+                for j in range(k):
+                    out[m, j, p] = coef[m, j, c] * left
+
+
+def put_columns(
+    double[:, :, :] coef, double[:, ::1] seen, const double[::1] clock,
+    const index[::1] columns, const double[:, :, ::1] values
+):
+    """Set some columns, as of now.
+
+    Parameters
+    ----------
+    coef, seen, clock : arrays
+        As for `decay_all`; the first two are changed in place.
+    columns : array of shape (n_columns,), int32 or int64
+        Which.
+    values : array of shape (n_models, n_outputs, n_columns), float64
+        Their coefficients.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a column is out of range.
+    """
+    cdef idx_t m, j, p, c, k = coef.shape[1], n = columns.shape[0]
+    check_late(coef, None, seen, clock)
+    check_columns(columns, coef.shape[2])
+    check_length("values", values.shape[0], coef.shape[0])
+    check_length("a model of values", values.shape[1], k)
+    check_length("a row of values", values.shape[2], n)
+    with nogil:
+        for m in range(coef.shape[0]):
+            for p in range(n):
+                c = columns[p]
+                seen[m, c] = clock[m]
+                for j in range(k):
+                    coef[m, j, c] = values[m, j, p]
+
+
+def distinct(const index[::1] indices, int[::1] table, index[::1] columns, index[::1] place):
+    """Number the columns of entries in the order in which they come.
+
+    Parameters
+    ----------
+    indices : array of shape (n_entries,), int32 or int64
+        Column of each entry.
+    table : array of shape (n_features,), int32
+        All -1; is so again afterwards.
+    columns : array of shape (n_entries,), type of ``indices``
+        Its first entries are set to the columns, each once.
+    place : array of shape (n_entries,), type of ``indices``
+        Set to where in ``columns`` each entry's column is.
+
+    Returns
+    -------
+    int
+        How many columns there are.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a column is out of range.
+    """
+    cdef idx_t p, n = indices.shape[0], count = 0
+    check_columns(indices, table.shape[0])
+    check_length("columns", columns.shape[0], n)
+    check_length("place", place.shape[0], n)
+    with nogil:
+        for p in range(n):
+            if table[indices[p]] < 0:
+                table[indices[p]] = <int>count
+                columns[count] = indices[p]
+                count += 1
+            place[p] = table[indices[p]]
+        for p in range(count):
+            table[columns[p]] = -1
+    return count
