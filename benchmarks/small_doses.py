@@ -2,7 +2,7 @@
 
     python -m benchmarks.small_doses [--calls 300]
 
-Microseconds of a call, medians; dense rows of 20 numbers, and CSR rows of 75 entries in 100,000
+Microseconds of a call, medians, learners in turn; dense rows of 20 numbers, and CSR rows of 75 entries in 100,000
 columns. Every model has learnt 1,000 rows before. Each is given rows as it likes them best, made
 beforehand: arrays and CSR matrices; for River dicts, a row a call of ``learn_one``, and
 DataFrames for ``learn_many`` (behind its StandardScaler where rows are dense); lines of text for
@@ -80,17 +80,19 @@ class Lines:
             self.model.learn(line)
 
 
-def call(learner, X, y, rows, calls):
-    """Return microseconds of a call on so many rows."""
-    learner.learn(*learner.prepared(X[:1000], y[:1000]))
-    took = []
+def measured(made, X, y, rows, calls):
+    """Return microseconds of a call on so many rows, for each learner, in turn."""
+    for learner in made.values():
+        learner.learn(*learner.prepared(X[:1000], y[:1000]))
+    took = {label: [] for label in made}
     for k in range(calls):
         start = 1000 + rows * k % (len(y) - 1000 - rows + 1)
-        given = learner.prepared(X[start : start + rows], y[start : start + rows])
-        begin = time.perf_counter()
-        learner.learn(*given)
-        took.append(time.perf_counter() - begin)
-    return 1e6 * float(np.median(took))
+        for label, learner in made.items():
+            given = learner.prepared(X[start : start + rows], y[start : start + rows])
+            begin = time.perf_counter()
+            learner.learn(*given)
+            took[label].append(time.perf_counter() - begin)
+    return {label: 1e6 * float(np.median(each)) for label, each in took.items()}
 
 
 def learners(name, solvers):
@@ -112,16 +114,20 @@ def main():
     dense = rng.standard_normal((4_000, 20)) + y[:, None]
     wide = sp.random_array((4_000, 100_000), density=75e-5, format="csr", random_state=0)
     for name, X, solvers in (("dense", dense, DENSE), ("CSR", wide, SPARSE)):
-        print(f"{name:<16}" + "".join(f"{rows:>9} rows" for rows in DOSES))
+        makers = {}
         for label, make in learners(name, solvers).items():
             try:
                 make()
+                makers[label] = make
             except ImportError as error:
                 print(f"{label:<16}left out: {error}")
-                continue
-            calls = [options.calls // (1 + rows // 50) for rows in DOSES]
-            times = [call(make(), X, y, *pair) for pair in zip(DOSES, calls, strict=True)]
-            print(f"{label:<16}" + "".join(f"{t:>14.0f}" for t in times), flush=True)
+        columns = []
+        for rows in DOSES:
+            made = {label: make() for label, make in makers.items()}
+            columns.append(measured(made, X, y, rows, options.calls // (1 + rows // 50)))
+        print(f"{name:<16}" + "".join(f"{rows:>9} rows" for rows in DOSES))
+        for label in makers:
+            print(f"{label:<16}" + "".join(f"{times[label]:>14.0f}" for times in columns))
 
 
 if __name__ == "__main__":

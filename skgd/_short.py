@@ -19,10 +19,10 @@ from ._problem import Problem
 from ._protocols import Rows
 from .objectives import (
     Pending,
+    Scales,
     are_plain,
     check_sparse,
     linear_predictor,
-    outgrown,
     reach,
     stored,
 )
@@ -41,6 +41,7 @@ _KEPT = 256, 4.0, 8192
 # Scaled entries at most, for what the scales are in force; and what they are when new. Of a
 # column that grows, as a date does, each row has a larger entry than all before.
 _REACH, _NEW = 10.0, 5.0
+_LOOKED_UP = 64  # labels at most, one at a time
 _SIZES = 1e-100, 1e100  # of scales that follow a single entry
 
 
@@ -95,15 +96,34 @@ class Short:
         self.n_features = objective.n_features
         self.scaled = moments is not None
         self.pending = Pending(self.n_features)
-        self.unseen = None
+        self.scales = None
         if objective.sparse and few.metric is not None and self.scaled:
-            self.unseen = (moments.low == 0.0) & (moments.high == 0.0)
-        growth = _GROWTH[self.unseen is not None]
+            unseen = (moments.low == 0.0) & (moments.high == 0.0)
+            self.scales = Scales(unseen, _REACH, _NEW)
+        growth = _GROWTH[self.scales is not None]
         self.most = growth * moments.mass if self.scaled else math.inf
         self.loss = plan.loss  # of the user's labels; that of the objective is of their codes
         self.codes = objective.loss.codes
+        self.labels = self._labels(est)
         self.last = est.coef_.copy(), est.intercept_.copy()
         self.hidden, self._flat = False, est._flat_coef(objective.n_outputs)
+
+    @staticmethod
+    def _labels(est):
+        """Return the target of each label, or None."""
+        classes = est._known()
+        if classes is None:
+            return None
+        signs = (-1.0, 1.0) if len(classes) == 2 else map(float, range(len(classes)))
+        return dict(zip(classes.tolist(), signs, strict=True))
+
+    def _targets(self, est, y):
+        """Return targets of checked labels or numbers."""
+        if self.labels is not None and len(y) <= _LOOKED_UP:
+            found = [self.labels.get(one) for one in y.tolist()]
+            if None not in found:
+                return np.array(found)
+        return est._encode(y, self.loss, est._known()).y
 
     def suits(self, est, X, y, classes):
         """Whether a call is like the one before, and nothing in it needs a closer look."""
@@ -141,9 +161,9 @@ class Short:
     def learn(self, est, saved, X, y):
         """Learn rows; where a guard steps in, change nothing and return False."""
         check_sparse(X)
-        targets = est._encode(y, self.loss, est._known())
+        targets = self._targets(est, y)
         parts, n, few = stored(X), X.shape[0], self.few
-        rows = Rows(*parts, self.n_features, targets.y, self.codes, np.ones(n))
+        rows = Rows(*parts, self.n_features, targets, self.codes, np.ones(n))
         good = odd = False
         try:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -181,14 +201,14 @@ class Short:
     def _scales_serve(self, parts):
         """Whether the variables serve rows, some columns of which may get another scale."""
         objective, few = self.objective, self.few
-        if self.unseen is None:
+        if self.scales is None:
             return reach(parts, objective.shift, objective.inv_scale) <= _REACH
-        columns, scales = outgrown(parts, objective.scale, self.unseen, _REACH, _NEW)
+        columns, scales = self.scales.outgrown(parts, objective.scale)
         if len(columns):
             if not _SIZES[0] < scales.min() <= scales.max() < _SIZES[1]:
                 return False  # squares would overflow, or vanish
             few.rescale(columns, scales)
-            self.unseen[columns] = False
+            self.scales.unseen[columns] = 0
         return True
 
     def _note(self, est, saved, parts, n, steps, rate, seconds):

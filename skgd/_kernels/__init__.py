@@ -3,10 +3,12 @@
 try:
     from ._across import adjoint_across, linear_across, table_width
     from ._blocks import column_moments, full_pass, minibatch_block, row_norms
+    from ._checks import is_csr, is_finite
     from ._dual import sdca_block, sdca_joint_block
     from ._ftrl import ftrl_block
     from ._gram import gram_block
-    from ._late import decay_all, distinct, put_columns, take_columns
+    from ._hedge import hedge_block
+    from ._late import decay_all, distinct, outgrown, products, put_columns, take_columns
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
     from ._quadratic import descend_quadratic
@@ -34,11 +36,16 @@ __all__ = [
     "get_move",
     "get_pointwise",
     "gram_block",
+    "hedge_block",
+    "is_csr",
+    "is_finite",
     "linear_across",
     "linear_map",
     "losses_along",
     "losses_at",
     "minibatch_block",
+    "outgrown",
+    "products",
     "put_columns",
     "row_norms",
     "sag_block",

@@ -12,12 +12,12 @@ static int T(decaying)(const rows_t *rows, const loss_t *loss, steps_t *a, ahead
                        idx_t longest)
 {
     const idx_t d = rows->d;
-    column_t *RESTRICT table = malloc(((size_t)d + 1) * sizeof(column_t));
+    touched_t *RESTRICT table = malloc(((size_t)d + 1) * sizeof(touched_t));
     double *RESTRICT held = malloc((2 * (size_t)longest + 1) * sizeof(double));
     if (table == NULL || held == NULL) { free(table); free(held); return -1; }
     double *RESTRICT late = held + longest;
     for (idx_t c = 0; c < d; c++)
-        table[c] = (column_t){a->coef[c], 0.0, a->a[c], a->inv2[c]};
+        table[c] = (touched_t){a->coef[c], 0.0, a->a[c], a->inv2[c]};
     double clock = 0.0;
 
     for (idx_t n = 0; n < a->m; n++) {
@@ -39,7 +39,7 @@ static int T(decaying)(const rows_t *rows, const loss_t *loss, steps_t *a, ahead
 
         /* A column that is stored twice in a row has missed the same both times. */
         for (idx_t p = 0; p < length; p++) {
-            const column_t *t = table + col[p];
+            const touched_t *t = table + col[p];
             late[p] = t->decay * (clock - t->seen);
             held[p] = t->u;
         }

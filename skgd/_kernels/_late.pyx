@@ -6,17 +6,26 @@ Of model m, a coefficient of column j is :math:`u_{mj} \exp(-a_j (\tau_m - \tau_
 when it was last touched, at the time :math:`\tau_{mj}`, and what is left of it since.
 """
 
+import numpy as np
+
+from libc.math cimport fabs
+
+from ._pointwise cimport idx_t
+from ._steps cimport decay_run, product_run, vexp_neg
 from ._view cimport check_length
 
-ctypedef Py_ssize_t idx_t
+ctypedef fused real:
+    float
+    double
 
 ctypedef fused index:
     int
     long long
 
-cdef extern from "_steps.h" nogil:
-    double vexp_neg(double)
-    void decay_run(idx_t, double*, const double*, const double*, double)
+cdef int check_last(const double[:, :, :] coef) except -1:
+    if coef.shape[2] > 1 and coef.strides[2] != sizeof(double):
+        raise ValueError("The last axis of coef must be contiguous.")
+    return 0
 
 
 cdef int check_late(
@@ -29,9 +38,7 @@ cdef int check_late(
     check_length("seen", seen.shape[0], coef.shape[0])
     check_length("a row of seen", seen.shape[1], d)
     check_length("clock", clock.shape[0], coef.shape[0])
-    if d and coef.strides[2] != sizeof(double):
-        raise ValueError("The last axis of coef must be contiguous.")
-    return 0
+    return check_last(coef)
 
 
 cdef int check_columns(const index[::1] columns, idx_t d) except -1:
@@ -66,15 +73,16 @@ def decay_all(
         If shapes disagree, or the last axis is not contiguous.
     """
     cdef idx_t d = coef.shape[2], i, j
+    cdef const double* a = NULL
     check_late(coef, decay, seen, clock)
     if d == 0:
         return
+    if decay is not None:
+        a = &decay[0]
     with nogil:
         for i in range(coef.shape[0]):
             for j in range(coef.shape[1]):
-                decay_run(
-                    d, &coef[i, j, 0], NULL if decay is None else &decay[0], &seen[i, 0], clock[i]
-                )
+                decay_run(d, &coef[i, j, 0], a, &seen[i, 0], clock[i])
 
 
 def take_columns(
@@ -149,6 +157,39 @@ def put_columns(
                     coef[m, j, c] = values[m, j, p]
 
 
+def products(const double[:, :, :] coef):
+    """Multiply models with each other.
+
+    Parameters
+    ----------
+    coef : array of shape (n_models, n_outputs, n_features), float64
+        Its last axis must be contiguous.
+
+    Returns
+    -------
+    ndarray of shape (n_models, n_models), float64
+        Sums of the products of two models' coefficients.
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not contiguous.
+    """
+    cdef idx_t m = coef.shape[0], k = coef.shape[1], d = coef.shape[2], i, j, o
+    out = np.zeros((m, m))
+    cdef double[:, ::1] sums = out
+    check_last(coef)
+    if d == 0:
+        return out
+    with nogil:
+        for i in range(m):
+            for j in range(i + 1):
+                for o in range(k):
+                    sums[i, j] += product_run(d, &coef[i, o, 0], &coef[j, o, 0])
+                sums[j, i] = sums[i, j]
+    return out
+
+
 def distinct(const index[::1] indices, int[::1] table, index[::1] columns, index[::1] place):
     """Number the columns of entries in the order in which they come.
 
@@ -184,6 +225,65 @@ def distinct(const index[::1] indices, int[::1] table, index[::1] columns, index
                 columns[count] = indices[p]
                 count += 1
             place[p] = table[indices[p]]
+        for p in range(count):
+            table[columns[p]] = -1
+    return count
+
+
+def outgrown(
+    const real[::1] data, const index[::1] indices, const double[::1] scale,
+    const unsigned char[::1] unseen, double most, int[::1] table, index[::1] columns,
+    double[::1] sizes
+):
+    """Find the columns with entries that are too large for their scales.
+
+    Parameters
+    ----------
+    data : array of shape (n_entries,), float32 or float64
+        Entries.
+    indices : array of shape (n_entries,), int32 or int64
+        Their columns.
+    scale : array of shape (n_features,), float64
+        Of the columns.
+    unseen : array of shape (n_features,), uint8
+        Not 0 where any entry but zero is too large.
+    most : float
+        Scaled entries at most.
+    table : array of shape (n_features,), int32
+        All -1; is so again afterwards.
+    columns : array of shape (n_entries,), type of ``indices``
+        Its first entries are set to the columns found, each once.
+    sizes : array of shape (n_entries,), float64
+        Its first entries are set to the largest size of an entry that is too large in each.
+
+    Returns
+    -------
+    int
+        How many there are.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a column is out of range.
+    """
+    cdef idx_t p, c, d = table.shape[0], count = 0
+    cdef double size
+    check_columns(indices, d)
+    check_length("data", data.shape[0], indices.shape[0])
+    check_length("scale", scale.shape[0], d)
+    check_length("unseen", unseen.shape[0], d)
+    check_length("columns", columns.shape[0], indices.shape[0])
+    check_length("sizes", sizes.shape[0], indices.shape[0])
+    with nogil:
+        for p in range(indices.shape[0]):
+            c = indices[p]
+            size = fabs(data[p])
+            if size > 0.0 and (unseen[c] or size > most * scale[c]):
+                if table[c] < 0:
+                    table[c] = <int>count
+                    columns[count], sizes[count] = c, size
+                    count += 1
+                sizes[table[c]] = max(sizes[table[c]], size)
         for p in range(count):
             table[columns[p]] = -1
     return count

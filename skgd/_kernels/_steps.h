@@ -110,7 +110,7 @@ INLINE double flow(double a, double time, double *decay)
    pace per unit of rate. */
 typedef struct {
     double u, seen, decay, inv2;
-} column_t;
+} touched_t;
 
 #define KERNEL "_decaying_each.h"
 #include "_each.h"
@@ -126,6 +126,13 @@ typedef struct {
 static int steps_run(const rows_t *rows, const loss_t *loss, steps_t *args)
 {
     return DISPATCH(steps, rows, rows, loss, args);
+}
+
+CLONES static double product_run(idx_t n, const double *RESTRICT a, const double *RESTRICT b)
+{
+    double sum = 0.0;
+    SIMD_SUM(sum) for (idx_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
 }
 
 /* Lets coefficients decay over the time since each was seen; decay NULL is one for all. */

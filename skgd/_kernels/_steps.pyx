@@ -12,31 +12,6 @@ from libc.math cimport NAN as nan
 from ._pointwise cimport Pointwise, idx_t, loss_t
 from ._view cimport View, check_length, rows_t
 
-cdef extern from "_steps.h" nogil:
-    ctypedef struct steps_t:
-        const idx_t* order
-        const double* rates
-        idx_t m, k
-        double* coef
-        double* intercept
-        double l2, l1
-        double weight_factor
-        int fit_intercept
-        double* average_coef
-        double* average_intercept
-        idx_t t, average_from, n_averaged
-        const double* inv2
-        const double* shift
-        const double* a
-        const double* l1m
-        double* received
-        double due
-        const double* still_coef
-        const double* still_intercept
-        double value
-    int steps_run(const rows_t*, const loss_t*, steps_t*)
-
-
 cdef bint any_positive(const double[::1] a) noexcept:
     cdef idx_t j
     for j in range(a.shape[0]):

@@ -5,12 +5,12 @@ from ._function import FunctionObjective
 from ._linear import LinearObjective
 from ._make import (
     Pending,
+    Scales,
     are_plain,
     check_sparse,
     linear_predictor,
     make_objective,
     make_scaled,
-    outgrown,
     reach,
     stored,
 )
@@ -22,13 +22,13 @@ __all__ = [
     "Moments",
     "Pending",
     "ScaledObjective",
+    "Scales",
     "are_plain",
     "check_sparse",
     "compressed",
     "linear_predictor",
     "make_objective",
     "make_scaled",
-    "outgrown",
     "reach",
     "stored",
     "to_user",

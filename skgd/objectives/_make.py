@@ -3,23 +3,25 @@
 import numpy as np
 import scipy.sparse as sp
 
+from .. import _kernels
 from ._linear import LinearObjective
 from ._moments import Moments
 from ._scaled import ScaledObjective, scaling
 
 __all__ = [
     "Pending",
+    "Scales",
     "are_plain",
     "check_sparse",
     "linear_predictor",
     "make_objective",
     "make_scaled",
-    "outgrown",
     "reach",
     "stored",
 ]
 
 _EMPTY = np.empty(0, dtype=np.int32)
+_INDICES = np.dtype(np.int32), np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 
 
@@ -47,18 +49,17 @@ def are_plain(X, y, n_features=None):
             return False
         data = X.data
     elif type(X) is np.ndarray and X.ndim == 2 and X.flags.c_contiguous:
-        data = X
+        data = X.reshape(-1)
     else:
         return False
     if data.dtype not in _FLOATS or not X.shape[1] or n_features not in (None, X.shape[1]):
         return False
     if type(y) is not np.ndarray or y.ndim != 1 or len(y) != X.shape[0] or not len(y):
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        # A sum that is finite has no entry that is not; one that overflows is looked at again.
-        if y.dtype.kind not in "biuU" and not (y.dtype in _FLOATS and np.isfinite(y.sum())):
+    if y.dtype.kind not in "biuU":
+        if y.dtype not in _FLOATS or not _kernels.is_finite(np.ascontiguousarray(y)):
             return False
-        return bool(np.isfinite(data.sum(dtype=np.float64)))
+    return _kernels.is_finite(data)
 
 
 def check_sparse(X):
@@ -79,6 +80,10 @@ def check_sparse(X):
     """
     if not sp.issparse(X):
         return
+    if X.indices.dtype == X.indptr.dtype and X.indices.dtype in _INDICES:
+        fits = len(X.indptr) == X.shape[0] + 1
+        if fits and _kernels.is_csr(X.indptr, X.indices, len(X.data), X.shape[1]):
+            return
     indptr, nnz = X.indptr, len(X.indices)
     if len(indptr) != X.shape[0] + 1 or indptr[0] != 0 or indptr[-1] > min(nnz, len(X.data)):
         raise ValueError("X is not a valid CSR matrix: its indptr does not match its entries.")
@@ -136,34 +141,29 @@ def reach(parts, shift, inv_scale):
     return float(np.abs(data).max(initial=0.0))
 
 
-def outgrown(parts, scale, unseen, most, wanted):
-    """Return columns of sparse rows with entries too large for their scales, and the new scales.
+class Scales:
+    """Finds the columns of sparse rows whose scales do not serve.
 
     Parameters
     ----------
-    parts : tuple
-        From `stored`.
-    scale : ndarray of shape (n_features,)
-        Of the columns.
     unseen : ndarray of bool of shape (n_features,)
-        Columns that no entry has been seen of: they get a scale with their first.
+        Columns that no entry has been seen of: they get a scale with their first. Changed in
+        place.
     most, wanted : float
         Scaled entries at most, and what the largest of a column that has more will be.
-
-    Returns
-    -------
-    columns, scales : ndarray
-        Each column once.
     """
-    _, data, indices, _ = parts
-    size = np.abs(data, dtype=np.float64)
-    found = (unseen[indices] | (size > most * scale[indices])) & (size > 0.0)
-    if not found.any():
-        return indices[:0], size[:0]
-    columns, place = np.unique(indices[found], return_inverse=True)
-    scales = np.zeros(len(columns))
-    np.maximum.at(scales, place, size[found] / wanted)
-    return columns, scales
+
+    def __init__(self, unseen, most, wanted):
+        self.unseen, self.most, self.wanted = unseen.view(np.uint8), most, wanted
+        self._table = np.full(len(unseen), -1, dtype=np.int32)
+
+    def outgrown(self, parts, scale):
+        """Return the columns with entries too large for ``scale``, each once, and new scales."""
+        _, data, indices, _ = parts
+        columns, sizes = np.empty_like(indices), np.empty(len(indices))
+        args = self.unseen, self.most, self._table, columns, sizes
+        count = _kernels.outgrown(data, indices, scale, *args)
+        return columns[:count], sizes[:count] / self.wanted
 
 
 class Pending:

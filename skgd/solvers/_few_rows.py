@@ -235,7 +235,7 @@ class Singly(FewRows):
 
     Attributes
     ----------
-    each : list of (coef, intercept)
+    coef, intercept : ndarray of shape (1, n_outputs, n_features), (1, n_outputs)
         The one model.
     stepped : ndarray of shape (1, n_steps)
         The rates of the last call.
@@ -250,7 +250,8 @@ class Singly(FewRows):
         self.received = received_of(problem, state.memory)
         if self.received is not None:
             self.live.append(self.received)
-        self.each, self.seen_metric = [self.split(self.theta)], self.metric
+        W, b = self.split(self.theta)
+        self.coef, self.intercept, self.seen_metric = W[None], b[None], self.metric
         self.fixed = l2, l1, 1.0, objective.fit_intercept
 
     def learn(self, rows, order):
@@ -263,7 +264,8 @@ class Singly(FewRows):
             rows,
             order,
             step,
-            *self.each[0],
+            self.coef[0],
+            self.intercept[0],
             *self.fixed,
             self.pointwise,
             metric=self.seen_metric,
@@ -293,7 +295,7 @@ class Mixture(FewRows):
 
     Attributes
     ----------
-    each : list of (coef, intercept)
+    coef, intercept : ndarray of shape (n_models, n_outputs, n_features), (n_models, n_outputs)
         The models.
     stepped : ndarray of shape (n_models, n_steps)
         The rates of the last call.
@@ -305,27 +307,22 @@ class Mixture(FewRows):
         self.models = np.array([objective.to_user(one) for one in memory["models"]])
         self.weights = memory["weights"].copy()
         self.live = [self.models, self.weights]
-        self.factor, _, l2, l1, self.metric = one_row_terms(solver.mild(problem))
-        self.each = [self.split(one) for one in self.models]
-        self.fixed = l2, l1, 1.0, objective.fit_intercept, self.pointwise
+        self.factor, _, l2, _, self.metric = one_row_terms(solver.mild(problem))
+        k = objective.n_outputs
+        self.coef = self.models[:, :-k].reshape(len(self.models), k, -1)  # views
+        self.intercept = self.models[:, -k:]
+        self.fixed = l2, objective.fit_intercept, self.pointwise
         self.seen_metric, self.seen_scale = self.metric, objective.inv_scale
+        self.shift = objective.shift
 
     def learn(self, rows, order):
-        solver, state, objective = self.solver, self.state, self.problem.objective
-        memory, n = state.memory, len(order)
-        null, pointwise = memory["null"], self.pointwise
-        losses = [_kernels.full_pass(rows, 0, n, W, b, pointwise) / null for W, b in self.each]
-        self.weights[:] = solver.weighed(losses, self.weights)
-        norms = _kernels.row_norms(rows, objective.shift, self.seen_scale)[order]
-        if objective.fit_intercept:
-            norms += 1.0
-        self.stepped = solver.rates_of(state, norms)
-        if self.factor != 1.0:
-            self.stepped *= self.factor
-        metric = self.seen_metric
-        for (W, b), rates in zip(self.each, self.stepped, strict=True):
-            _kernels.sgd_block(rows, order, rates, W, b, *self.fixed, metric=metric)
-        return n, solver.mean_rate(state, self.weights)
+        solver, state, fixed = self.solver, self.state, self.fixed
+        self.stepped = np.empty((len(self.weights), len(order)))
+        terms = solver.block_terms(state, self.factor)
+        arrays = self.coef, self.intercept, self.weights, self.stepped
+        scales = self.shift, self.seen_scale
+        _kernels.hedge_block(rows, order, *arrays, terms, scales, self.seen_metric, *fixed)
+        return len(order), solver.mean_rate(state, self.weights)
 
     def decay_of(self, inv):
         return np.minimum(super().decay_of(inv), self.problem.decay)

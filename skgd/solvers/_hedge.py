@@ -229,6 +229,27 @@ class Hedge(RowByRow):
         return _COLUMN * state.rate_scale / (state.memory["bend"] * (1.0 + _COLUMN * norms))
 
     @staticmethod
+    def block_terms(state, factor):
+        """Return what `skgd._kernels.hedge_block` needs to weigh models and set rates.
+
+        Parameters
+        ----------
+        state : State
+            Knows the curvature and the loss of the intercept alone.
+        factor : float
+            Of all rates.
+
+        Returns
+        -------
+        tuple
+            Of the rates over the curvature, this, the factor, the loss, and the constants of
+            the weights.
+        """
+        memory = state.memory
+        scaled = state.rate_scale * factor
+        return _RATES, memory["bend"], scaled, memory["null"], _TRUST, _SHARE, _MOST
+
+    @staticmethod
     def mean_rate(state, weights):
         """Return the rate of an average row, over the models."""
         return float(weights @ _RATES) / state.memory["bend"] * state.rate_scale

@@ -4,6 +4,8 @@ The columns that rows have entries in are a small problem of their own. All othe
 which can wait until one has an entry again, or someone looks at all coefficients.
 """
 
+import math
+
 import numpy as np
 
 from .. import _kernels
@@ -27,20 +29,16 @@ class Late:
 
     Parameters
     ----------
-    vectors : ndarray of shape (n_models, n_params)
-        Coefficients, then intercepts, of each model; changed in place.
-    n_outputs : int
-        Of a model.
+    coef : ndarray of shape (n_models, n_outputs, n_features)
+        The :math:`u_{mj}`; changed in place.
+    intercept : ndarray of shape (n_models, n_outputs)
+        Intercepts, which do not decay; changed in place.
     decay : ndarray of shape (n_features,) or None
         The :math:`a_j`; None is one for all. Not copied: whoever changes those of some columns
         puts these anew.
 
     Attributes
     ----------
-    coef : ndarray of shape (n_models, n_outputs, n_features)
-        The :math:`u_{mj}`.
-    intercept : ndarray of shape (n_models, n_outputs)
-        Intercepts, which do not decay.
     gram : ndarray of shape (n_models, n_models)
         Sums of the products of two models' ``coef``: what those of their coefficients are, but
         for what is late.
@@ -50,18 +48,17 @@ class Late:
     Besides the coefficients it holds a number for each model and column, and one for each column.
     """
 
-    def __init__(self, vectors, n_outputs, decay):
-        n_models = len(vectors)
-        self.coef = vectors[:, :-n_outputs].reshape(n_models, n_outputs, -1)
-        self.intercept = vectors[:, -n_outputs:]
-        self.decay = decay
-        self.clock = np.zeros(n_models)
-        self.seen = np.zeros((n_models, self.coef.shape[2]))
-        self._numbers = np.full(self.coef.shape[2], -1, dtype=np.int32)
-        self._measure()
+    def __init__(self, coef, intercept, decay):
+        n_models, _, n_features = coef.shape
+        self.coef, self.intercept, self.decay = coef, intercept, decay
+        self.clock, self.seen = np.zeros(n_models), np.zeros((n_models, n_features))
+        self._numbers = np.full(n_features, -1, dtype=np.int32)
+        self._all = None
+        self.measure()
 
-    def _measure(self):
-        self.gram = products(self.coef)
+    def measure(self):
+        """Take the sums of products, and the fastest decay, from all columns."""
+        self.gram = _kernels.products(self.coef)
         self._fastest = 1.0 if self.decay is None else self.decay.max(initial=0.0)
 
     def places(self, indices):
@@ -73,30 +70,38 @@ class Late:
         return columns[:count], place
 
     def take(self, columns):
-        """Return coefficients of columns, copies, of shape (n_models, n_outputs, n_columns)."""
+        """Return coefficients of columns, copies, of shape (n_models, n_outputs, n_columns).
+
+        Those of all columns are written over by the next call for these.
+        """
         if columns is _ALL:
             self.settle()
-            return self.coef.copy()
+            if self._all is None:
+                self._all = np.empty(self.coef.shape)
+            self._all[...] = self.coef
+            return self._all
         out = np.empty((*self.coef.shape[:2], len(columns)))
         _kernels.take_columns(self.coef, self.decay, self.seen, self.clock, columns, out)
         return out
 
-    def put(self, columns, coef, gram=None):
+    def put(self, columns, coef, gram):
         """Set coefficients of columns as of now; ``gram`` is what it is with them."""
         if columns is _ALL:
-            self.coef[...] = coef
+            if coef is not self.coef:
+                self.coef[...] = coef
             self.clock[:], self.seen[:] = 0.0, 0.0
         else:
             _kernels.put_columns(self.coef, self.seen, self.clock, columns, coef)
-        self.gram = products(self.coef) if gram is None else gram
+        self.gram = gram
 
     def go(self, time):
-        """Let time go by, of shape (n_models,)."""
+        """Let time go by, of shape (n_models,); return whether a decay took all there was."""
         self.clock += time
-        gone = np.isinf(self.clock)
-        if gone.any():  # a decay of all there was
+        ended = math.isinf(self.clock.sum())
+        if ended:
+            gone = np.isinf(self.clock)
             self.coef[gone], self.clock[gone], self.seen[gone] = 0.0, 0.0, 0.0
-            self._measure()
+        return ended
 
     def hastened(self, decay):
         """Take note that some columns decay so from now on."""
@@ -111,23 +116,17 @@ class Late:
         if self.clock.any():
             _kernels.decay_all(self.coef, self.decay, self.seen, self.clock)
             self.clock[:], self.seen[:] = 0.0, 0.0
-            self._measure()
-
-
-def products(coef):
-    """Return the sums of the products of each two models' coefficients."""
-    return np.einsum("mkc,nkc->mn", coef, coef)
+            self.measure()
 
 
 class _Touching:
-    """Over `Singly` or `Mixture` without l1: what `each` holds is of the columns of a call."""
+    """Over `Singly` or `Mixture` without l1: ``coef`` is of the columns of a call."""
 
     def __init__(self, solver, problem, state):
         super().__init__(solver, problem, state)
-        vectors = np.atleast_2d(self.live[0])  # a view
         self.live, self._kept = [], []  # what a call changes are copies
         decay = None if self.metric is None else self.metric[2]
-        self.late = Late(vectors, problem.objective.n_outputs, decay)
+        self.late = Late(self.coef, self.intercept, decay)
 
     # -- a call -----------------------------------------------------------------------
 
@@ -136,9 +135,10 @@ class _Touching:
         late = self.late
         self._columns, place = late.places(rows.indices)
         self._was = late.take(self._columns)
-        self._coef, self._intercept, self._products = self._was.copy(), late.intercept.copy(), None
-        self.each = list(zip(self._coef, self._intercept, strict=True))
-        return rows._replace(indices=place, n_features=self._coef.shape[2])
+        # All columns are changed in place.
+        self.coef = late.coef if self._columns is _ALL else self._was.copy()
+        self.intercept, self._products = late.intercept.copy(), None
+        return rows._replace(indices=place, n_features=self.coef.shape[2])
 
     def learn(self, rows, order):
         if self.metric is not None:
@@ -147,21 +147,29 @@ class _Touching:
         return super().learn(rows, order)
 
     def _gram(self):
-        """Return the sums of products with what was learnt."""
+        """Return the sums of products with what was learnt; None where none asks for them."""
+        if not self.problem.has_l2:
+            return None
         if self._products is None:
-            self._products = self.late.gram + products(self._coef) - products(self._was)
+            self._products = _kernels.products(self.coef)
+            if self._columns is not _ALL:
+                self._products += self.late.gram - _kernels.products(self._was)
         return self._products
 
     def commit(self):
-        if self.metric is not None:
+        if not self.problem.has_l2:
+            time = 0.0
+        elif self.metric is not None:
             time = self.stepped.sum(axis=1)
         else:
             with np.errstate(divide="ignore"):
                 time = -np.log(np.maximum(1.0 - self.stepped * self.fixed[0], 0.0)).sum(axis=1)
         late, gram = self.late, self._gram()
-        late.go(time)
-        late.put(self._columns, self._coef, gram if late.clock.any() else None)
-        late.intercept[...] = self._intercept
+        ended = late.go(time)
+        late.put(self._columns, self.coef, gram)
+        if ended:
+            late.measure()
+        late.intercept[...] = self.intercept
 
     def undo(self):
         # Some of them may decay otherwise now.
@@ -171,7 +179,7 @@ class _Touching:
     # -- looks ------------------------------------------------------------------------
 
     def point(self):
-        return self.mix(self._coef), self.mix(self._intercept)
+        return self.mix(self.coef), self.mix(self.intercept)
 
     def before(self, rows):
         W, b = self.mix(self._was), self.mix(self.late.intercept)
@@ -188,7 +196,7 @@ class _Touching:
     def renew(self):
         """Bring all columns up to date, where `penalty` may be far from what it is."""
         if self.late.is_late():
-            self.late.put(self._columns, self._was)
+            self.late.put(self._columns, self._was, self.late.gram)
             self.late.settle()
             self._products = None
 
