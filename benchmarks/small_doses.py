@@ -2,7 +2,7 @@
 
     python -m benchmarks.small_doses [--calls 300]
 
-Microseconds of a call, medians, learners in turn; dense rows of 20 numbers, and CSR rows of 75 entries in 100,000
+Microseconds of a call, medians of blocks of calls in turn; dense rows of 20 numbers, and CSR rows of 75 entries in 100,000
 columns. Every model has learnt 1,000 rows before. Each is given rows as it likes them best, made
 beforehand: arrays and CSR matrices; for River dicts, a row a call of ``learn_one``, and
 DataFrames for ``learn_many`` (behind its StandardScaler where rows are dense); lines of text for
@@ -20,6 +20,7 @@ from skgd import GDClassifier
 
 from .streams import River, VowpalWabbit
 
+BLOCKS = 5
 DOSES = 1, 10, 100, 1000
 DENSE = "auto", "sgd", "momentum", "adam", "adagrad", "ftrl"
 SPARSE = "auto", "sgd"
@@ -81,17 +82,18 @@ class Lines:
 
 
 def measured(made, X, y, rows, calls):
-    """Return microseconds of a call on so many rows, for each learner, in turn."""
+    """Return microseconds of a call on so many rows for each learner; blocks of calls in turn."""
     for learner in made.values():
         learner.learn(*learner.prepared(X[:1000], y[:1000]))
     took = {label: [] for label in made}
-    for k in range(calls):
-        start = 1000 + rows * k % (len(y) - 1000 - rows + 1)
+    for block in np.array_split(np.arange(calls), BLOCKS):
         for label, learner in made.items():
-            given = learner.prepared(X[start : start + rows], y[start : start + rows])
-            begin = time.perf_counter()
-            learner.learn(*given)
-            took[label].append(time.perf_counter() - begin)
+            for k in block:
+                start = 1000 + rows * k % (len(y) - 1000 - rows + 1)
+                given = learner.prepared(X[start : start + rows], y[start : start + rows])
+                begin = time.perf_counter()
+                learner.learn(*given)
+                took[label].append(time.perf_counter() - begin)
     return {label: 1e6 * float(np.median(each)) for label, each in took.items()}
 
 

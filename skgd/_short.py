@@ -11,7 +11,6 @@ import operator
 import time
 
 import numpy as np
-import scipy.sparse as sp
 
 from ._build import divergence_bound, shown
 from ._params import plain_key
@@ -24,6 +23,7 @@ from .objectives import (
     check_sparse,
     linear_predictor,
     reach,
+    renumbered,
     stored,
 )
 
@@ -250,15 +250,15 @@ class Short:
     def predictor(self, X):
         """Return the linear predictor of sparse rows at the cost of their entries, or None."""
         part = getattr(self.few, "part", None)
-        if not (self.hidden and part and sp.issparse(X) and X.dtype == self.dtype):
+        if not self.hidden or part is None or X.dtype != self.dtype:
             return None
-        if X.nnz > self.n_features or X.shape[1] != self.n_features:
+        parts = stored(X)
+        if parts[0] or len(parts[1]) > self.n_features:
             return None
-        _, data, indices, indptr = stored(X)
-        W, b, place = part(indices)
+        W, b, place = part(parts[2])
         model = shown(W, b, self.dtype, self._flat)
-        local = sp.csr_array((data, place, indptr), shape=(X.shape[0], W.shape[1]))
-        return linear_predictor(local, model["coef_"], model["intercept_"])
+        rows = renumbered(parts, place, W.shape[1])
+        return linear_predictor(rows, model["coef_"], model["intercept_"])
 
     def settle(self, saved):
         """Bring what a long call goes on from up to date."""

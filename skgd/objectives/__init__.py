@@ -12,6 +12,7 @@ from ._make import (
     make_objective,
     make_scaled,
     reach,
+    renumbered,
     stored,
 )
 from ._scaled import Moments, ScaledObjective, to_user
@@ -30,6 +31,7 @@ __all__ = [
     "make_objective",
     "make_scaled",
     "reach",
+    "renumbered",
     "stored",
     "to_user",
 ]

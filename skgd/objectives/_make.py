@@ -17,6 +17,7 @@ __all__ = [
     "make_objective",
     "make_scaled",
     "reach",
+    "renumbered",
     "stored",
 ]
 
@@ -113,6 +114,12 @@ def stored(X):
         used = int(X.indptr[-1])  # behind it there may be room that belongs to no row
         return False, X.data[:used], X.indices[:used], X.indptr
     return True, X.reshape(-1), _EMPTY, _EMPTY
+
+
+def renumbered(parts, columns, n_columns):
+    """Return a CSR matrix of the sparse rows of ``parts`` with other numbers for columns."""
+    _, data, _, indptr = parts
+    return sp.csr_array((data, columns, indptr), shape=(len(indptr) - 1, n_columns))
 
 
 def reach(parts, shift, inv_scale):

@@ -157,19 +157,22 @@ class _Touching:
         return self._products
 
     def commit(self):
-        if not self.problem.has_l2:
-            time = 0.0
-        elif self.metric is not None:
-            time = self.stepped.sum(axis=1)
-        else:
-            with np.errstate(divide="ignore"):
-                time = -np.log(np.maximum(1.0 - self.stepped * self.fixed[0], 0.0)).sum(axis=1)
-        late, gram = self.late, self._gram()
-        ended = late.go(time)
-        late.put(self._columns, self.coef, gram)
+        late, columns, gram = self.late, self._columns, self._gram()
+        # Where all columns took part none is late.
+        ended = columns is not _ALL and late.go(self._time())
+        late.put(columns, self.coef, gram)
+        late.intercept[...] = self.intercept
         if ended:
             late.measure()
-        late.intercept[...] = self.intercept
+
+    def _time(self):
+        """Return the time that the last steps took, for each model."""
+        if not self.problem.has_l2:
+            return 0.0
+        if self.metric is not None:
+            return self.stepped.sum(axis=1)
+        with np.errstate(divide="ignore"):
+            return -np.log(np.maximum(1.0 - self.stepped * self.fixed[0], 0.0)).sum(axis=1)
 
     def undo(self):
         # Some of them may decay otherwise now.
