@@ -2,11 +2,12 @@
 
     python -m benchmarks.small_doses [--calls 300]
 
-Microseconds of a call, medians of blocks of calls in turn; dense rows of 20 numbers, and CSR rows of 75 entries in 100,000
-columns. Every model has learnt 1,000 rows before. Each is given rows as it likes them best, made
-beforehand: arrays and CSR matrices; for River dicts, a row a call of ``learn_one``, and
-DataFrames for ``learn_many`` (behind its StandardScaler where rows are dense); lines of text for
-Vowpal Wabbit, a row a call. Peers that are not installed are left out with a line.
+Microseconds of a call, medians; learners take blocks of calls in turn. Dense rows of 20 numbers,
+and CSR rows of 75 entries in 100,000 columns. Every model has learnt 1,000 rows before. Each is
+given rows as it likes them best, made beforehand: arrays and CSR matrices; for River dicts, a row a
+call of ``learn_one``, and DataFrames for ``learn_many`` (behind its StandardScaler where rows are
+dense); lines of text for Vowpal Wabbit, a row a call. Peers that are not installed are left out
+with a line.
 """
 
 import argparse

@@ -99,11 +99,11 @@ def test_attributes_are_made_when_they_are_looked_at(params, rows):
     assert est.history_["value"][0] == est.loss_curve_[0]
     assert np.isfinite(est.loss_curve_[0])
     with pytest.raises(AttributeError, match="nothing_"):
-        est.nothing_  # noqa: B018
+        est.nothing_
     with pytest.raises(AttributeError, match="coef_"):
-        GDClassifier().coef_  # noqa: B018
+        GDClassifier().coef_
     with pytest.raises(AttributeError, match="partial_fit"):
-        GDClassifier(solver="gd").partial_fit  # noqa: B018
+        GDClassifier(solver="gd").partial_fit
 
 
 def test_one_attribute_that_is_set_unseen_is_kept():
@@ -178,8 +178,7 @@ def test_the_guard_knows_the_penalty(alpha):
         if short is None:
             continue
         few = short.few
-        W, b = few.model()
-        lost = few.penalty_of(W)
+        lost = few.penalty_of(few.model()[0])
         assert_allclose(0.5 * alpha * few.late.gram[0, 0], lost, rtol=1e-6, atol=1e-12)
 
 

@@ -117,7 +117,22 @@ def stored(X):
 
 
 def renumbered(parts, columns, n_columns):
-    """Return a CSR matrix of the sparse rows of ``parts`` with other numbers for columns."""
+    """Return sparse rows with other numbers for their columns.
+
+    Parameters
+    ----------
+    parts : tuple
+        From `stored`.
+    columns : ndarray of int of shape (n_stored,)
+        New column of each entry.
+    n_columns : int
+        How many there are.
+
+    Returns
+    -------
+    CSR array of shape (n_rows, n_columns)
+        Shares the entries.
+    """
     _, data, _, indptr = parts
     return sp.csr_array((data, columns, indptr), shape=(len(indptr) - 1, n_columns))
 

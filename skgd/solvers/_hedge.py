@@ -53,7 +53,7 @@ class Hedge(RowByRow):
     An l1 part, rates, schedules, averages and bounds on the gradient are refused.
 
     A call costs four passes of ``sgd`` and four sums of losses. It holds ten vectors of length
-    ``n_params``.
+    ``n_params``; small calls on sparse rows four more, for what is late.
 
     References
     ----------

@@ -13,7 +13,7 @@ from ._few_rows import Mixture, Singly
 
 __all__ = ["Late", "LateMixture", "LateSingly"]
 
-_FEW = 32  # columns for each entry, from which on only those with entries are looked at
+_FEW = 16  # columns for each entry, from which on only those with entries are looked at
 _ALL = slice(None)
 
 
