@@ -33,7 +33,9 @@ __all__ = ["ON_SIGHT", "Short"]
 ON_SIGHT = "coef_", "intercept_", "loss_curve_", "history_"
 
 _MOST_ROWS = 256, 2048  # of a call; where they hold less than one entry a column
-_LEAST_MASS = 32.0  # from which columns of a stream are shifted
+# From which columns of a stream are shifted; and from which sparse ones have entries enough for
+# scales that stay.
+_LEAST_MASS = 32.0, 256.0
 # Of the rows, after which their moments are taken anew; where scales follow single entries.
 _GROWTH = 0.125, 1.0
 # Rows that wait for that, where they have so many entries a column; and all the same.
@@ -76,12 +78,14 @@ class Short:
         if not memory["eta0"] > 0.0 or plan.settings.violation:
             return None
         moments = saved.moments
-        if moments is not None and moments.mass < _LEAST_MASS:
+        if moments is not None and moments.mass < _LEAST_MASS[problem.objective.sparse]:
             return None
         if getattr(est, "class_weight", None) is not None or hasattr(est, "feature_names_in_"):
             return None
         if not getattr(est, "_flat_target", True) or plain_key(est) is None:
             return None
+        if not all(name in vars(est) for name in est._get_param_names()):
+            return None  # a subclass that makes a property of a parameter
         # Without the rows of this call, which may be part of a large array.
         bare = Problem(problem.objective.one_row(), problem.penalty, problem.alpha)
         few = plan.solver.few_rows(bare, saved.state)
@@ -130,6 +134,8 @@ class Short:
         given = vars(est)
         if type(X) is not self.kind or X.ndim != 2 or X.dtype != self.dtype:
             return False
+        if X.shape[0] > _MOST_ROWS[1] or not are_plain(X, y, self.n_features):
+            return False
         if not _is_small(X.shape[0], len(stored(X)[1]), self.n_features):
             return False
         if not all(map(operator.is_, self.params_of(given), self.params)):
@@ -144,7 +150,7 @@ class Short:
                 return False
         if self.scaled and self.pending.n_rows + X.shape[0] > self.most:
             return False
-        return "feature_names_in_" not in given and are_plain(X, y, self.n_features)
+        return "feature_names_in_" not in given
 
     def _untouched(self, given):
         """Whether coefficients are still what they were, if anyone has seen them."""
@@ -164,10 +170,10 @@ class Short:
         targets = self._targets(est, y)
         parts, n, few = stored(X), X.shape[0], self.few
         rows = Rows(*parts, self.n_features, targets, self.codes, np.ones(n))
-        good = odd = False
+        begun = done = odd = False
         try:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                rows = few.begin(rows)
+                rows, begun = few.begin(rows), True
                 if self.scaled and not self._scales_serve(parts):
                     return False
                 begin = time.perf_counter()
@@ -183,13 +189,13 @@ class Short:
                     # As bad as before they were learnt, rows are none of the rate's business.
                     if odd and not value <= self._bound(few.zero(rows), few.before(rows)):
                         return False
-            good = math.isfinite(W.sum() + b.sum())
+            if not math.isfinite(W.sum() + b.sum()):
+                return False
+            few.commit()
+            done = True
         finally:
-            if not good:
+            if begun and not done:
                 few.undo()
-        if not good:
-            return False
-        few.commit()
         if not odd:
             saved.state.memory["lowered"] = False
         self._note(est, saved, parts, n, steps, rate, seconds)
@@ -225,19 +231,27 @@ class Short:
                 self.most = 0.0
         given = vars(est)
         given["t_"] = state.t + 1
+        self.hidden = True
         for name in ON_SIGHT:
             given.pop(name, None)
-        self.hidden = True
 
-    def on_sight(self, state):
-        """Return the attributes that calls have left to be made when they are looked at."""
+    def on_sight(self, state, given):
+        """Set the attributes that calls have left to be made, but for those set since.
+
+        Parameters
+        ----------
+        state : State
+            Of the run; gets the value.
+        given : dict
+            Of the estimator's attributes.
+        """
         if not self.hidden:
-            return {}
+            return
         with np.errstate(under="ignore"):
             W, b = self.few.model()
             state.value = self.lost + self.few.penalty_of(W)
         model = shown(W, b, self.dtype, self._flat)
-        self.last, self.hidden = (model["coef_"].copy(), model["intercept_"].copy()), False
+        self.last = model["coef_"].copy(), model["intercept_"].copy()
         curve = np.array([state.value])
         history = {
             "value": curve.copy(),
@@ -245,12 +259,15 @@ class Short:
             "rate": np.array([state.rate]),
             "seconds": np.array([self.seconds]),
         }
-        return model | {"loss_curve_": curve, "history_": history}
+        for name, value in (model | {"loss_curve_": curve, "history_": history}).items():
+            given.setdefault(name, value)
+        self.hidden = False  # only now: another thread may look at the same time
 
-    def predictor(self, X):
+    def predictor(self, X, given):
         """Return the linear predictor of sparse rows at the cost of their entries, or None."""
         part = getattr(self.few, "part", None)
-        if not self.hidden or part is None or X.dtype != self.dtype:
+        hidden = self.hidden and given.keys().isdisjoint(ON_SIGHT)
+        if not hidden or part is None or X.dtype != self.dtype:
             return None
         parts = stored(X)
         if parts[0] or len(parts[1]) > self.n_features:

@@ -57,16 +57,23 @@ class Saved:
         """Bring all up to date with the short calls since the last long one, and end them."""
         short, self.short = self.short, None
         if short is not None:
-            self.left = short.on_sight(self.state)
+            left = {}
+            short.on_sight(self.state, left)
+            self.left = left or self.left
             short.settle(self)
 
-    def show(self, est):
+    def show(self, given):
         """Set the attributes that short calls have left to be made, but for those set since."""
-        left, self.left = self.left, None
-        if self.short is not None:
-            left = self.short.on_sight(self.state)
+        short, left = self.short, self.left
+        if short is not None:
+            short.on_sight(self.state, given)
         for name, value in (left or {}).items():
-            vars(est).setdefault(name, value)
+            given.setdefault(name, value)
+        self.left = None
+
+    def waits(self):
+        """Whether attributes are still to be made."""
+        return self.left is not None or (self.short is not None and self.short.hidden)
 
     def __setstate__(self, state):
         # Saved by an earlier version, which kept these points in the user's variables too.
@@ -143,6 +150,15 @@ class Streamed:
         # Where it is not there still, the error is the one that led here.
         return object.__getattribute__(self, name)
 
+    def __delattr__(self, name):
+        self._show()
+        super().__delattr__(name)
+
+    def __sklearn_is_fitted__(self):
+        saved = vars(self).get("_state")
+        waits = saved is not None and saved.waits()
+        return waits or "coef_" in vars(self)
+
     def __getstate__(self):
         self._show()
         # What short calls change in place must not be shared with a copy.
@@ -153,13 +169,13 @@ class Streamed:
     def _show(self):
         saved = vars(self).get("_state")
         if saved is not None:
-            saved.show(self)
+            saved.show(vars(self))
 
     def _predictor(self, X):
         """Return ``X @ coef_.T + intercept_`` of validated rows."""
         saved = vars(self).get("_state")
         if saved is not None and saved.short is not None:
-            eta = saved.short.predictor(X)
+            eta = saved.short.predictor(X, vars(self))
             if eta is not None:
                 return eta
         return linear_predictor(X, self.coef_, self.intercept_)

@@ -1,5 +1,6 @@
 """Small calls on sparse rows: their cost follows the entries, and what is late is never missed."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,7 +9,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils.validation import check_is_fitted
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDRegressor, _kernels
 from skgd._short import ON_SIGHT, Short
 from skgd.solvers import _hedge, _late, _stochastic
 from skgd.solvers._few_rows import Mixture, Singly
@@ -63,11 +64,11 @@ def test_calls_with_many_entries_change_all_columns_in_place(monkeypatch, params
         return found
 
     monkeypatch.setattr(_late._Touching, "begin", counting)
-    late = learnt(GDClassifier(random_state=0, **params), X, y, size=3, last=400)
+    late = learnt(GDClassifier(random_state=0, **params), X, y, size=3)
     learnt_alone = late.coef_.copy()
     assert sizes.count(60) > 50
     eager(monkeypatch)
-    want = learnt(GDClassifier(random_state=0, **params), X, y, size=3, last=400)
+    want = learnt(GDClassifier(random_state=0, **params), X, y, size=3)
     assert_allclose(learnt_alone, want.coef_, rtol=1e-9, atol=1e-12)
 
 
@@ -143,7 +144,7 @@ def test_predictions_between_calls_are_those_of_the_coefficients(params, dtype, 
 def test_regressors_predict_between_calls():
     X, y = data()
     est = GDRegressor(solver="sgd", random_state=0).partial_fit(X[:100], 1.0 * y[:100])
-    for k in range(100, 200):
+    for k in range(100, 300):
         est.partial_fit(X[k : k + 1], 1.0 * y[k : k + 1])
     got = est.predict(X[5:9])
     assert "coef_" not in vars(est)
@@ -179,6 +180,8 @@ def test_the_guard_knows_the_penalty(alpha):
             continue
         few = short.few
         lost = few.penalty_of(few.model()[0])
+        assert 0.5 * alpha * few.late.gram[0, 0] >= lost * (1.0 - 1e-9) - 1e-12
+        few.late.settle()
         assert_allclose(0.5 * alpha * few.late.gram[0, 0], lost, rtol=1e-6, atol=1e-12)
 
 
@@ -227,3 +230,105 @@ def test_long_calls_go_on_from_late_ones(monkeypatch):
     want = learnt(GDClassifier(solver="sgd", eta0=0.01, random_state=0), X, y, last=301)
     assert_allclose(est.coef_, want.coef_, rtol=1e-9, atol=1e-12)
     assert est.t_ == want.t_
+
+
+def progressive(est, X, y, first):
+    est.partial_fit(X[:first], y[:first], classes=[0, 1])
+    lost = 0.0
+    for k in range(first, len(y)):
+        eta = est.decision_function(X[k : k + 1])[0]
+        lost += np.logaddexp(0.0, -eta if y[k] else eta)
+        est.partial_fit(X[k : k + 1], y[k : k + 1])
+    return lost / (len(y) - first)
+
+
+@pytest.mark.parametrize("solver", ["auto", "sgd"])
+def test_a_small_first_chunk_foresees_as_well(monkeypatch, solver):
+    X, y = data(n=500, d=300, density=0.03, seed=3)
+    short = progressive(GDClassifier(solver=solver, random_state=0), X, y, 40)
+    monkeypatch.setattr(Short, "after", classmethod(lambda cls, *args: None))
+    assert short <= 1.03 * progressive(GDClassifier(solver=solver, random_state=0), X, y, 40)
+
+
+def test_coefficients_set_by_hand_are_what_predicts():
+    X, y = data()
+    for name in ("coef_", "intercept_"):
+        est = learnt(GDClassifier(random_state=0), X, y)
+        setattr(est, name, np.full_like(getattr(est, name), 3.0))
+        est.partial_fit(X[:1], y[:1])
+        est = learnt(GDClassifier(random_state=0), X, y)
+        assert "coef_" not in vars(est)
+        setattr(est, name, np.full((1, X.shape[1]) if name == "coef_" else 1, 3.0))
+        want = X[:2] @ est.coef_.T + est.intercept_
+        assert_allclose(est.decision_function(X[:2]), want[:, 0])
+
+
+@pytest.mark.parametrize("params", [{}, {"solver": "sgd"}, {"solver": "sgd", "eta0": 0.01}])
+@pytest.mark.parametrize("name", ["distinct", "take_columns", "put_columns", "products"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_leaves_the_model_of_before(monkeypatch, params, name, when):
+    X, y = data()
+    made = [learnt(GDClassifier(random_state=0, alpha=0.01, **params), X, y) for _ in range(2)]
+    est, twin = made
+    kernel, stopped = getattr(_kernels, name), []
+
+    def stop(*args):
+        if stopped:
+            return kernel(*args)
+        stopped.append(True)
+        if when == "after":
+            kernel(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_kernels, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            est.partial_fit(X[:1], y[:1])
+    assert est.t_ == twin.t_
+    for one in made:
+        one.partial_fit(X[1:2], y[1:2])
+    assert_allclose(est.coef_, twin.coef_, rtol=1e-10)
+    assert_allclose(est.intercept_, twin.intercept_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("params", [{}, {"solver": "sgd"}])
+def test_a_look_changes_nothing(params):
+    X, y = data()
+    est, twin = (learnt(GDClassifier(random_state=0, alpha=0.1, **params), X, y) for _ in range(2))
+    for k in range(20):
+        assert np.isfinite(est.coef_).all()
+        for one in (est, twin):
+            one.partial_fit(X[k : k + 1], y[k : k + 1])
+    assert_array_equal(est.coef_, twin.coef_)
+
+
+def test_threads_may_look_at_the_same_time():
+    X, y = data(d=4000, density=0.01)
+    rows = [X[k : k + 2] for k in range(20)]
+    for _ in range(5):
+        est, twin = (learnt(GDClassifier(random_state=0), X, y, last=300) for _ in range(2))
+        want = [twin.decision_function(row) for row in rows]
+        wrong = []
+
+        def look(est=est, twin=twin, want=want, wrong=wrong):
+            for row, eta in zip(rows, want, strict=True):
+                if not np.allclose(est.decision_function(row), eta):
+                    wrong.append(row)
+            if not np.allclose(est.coef_, twin.coef_):
+                wrong.append("coef_")
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+
+def test_parts_that_are_not_contiguous_are_read():
+    X, y = data()
+    est = learnt(GDClassifier(random_state=0), X, y)
+    row = X[:3].copy()
+    want = est.decision_function(row)
+    row.indices = np.repeat(row.indices, 2)[::2]
+    assert_allclose(est.decision_function(row), want)

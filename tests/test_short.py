@@ -37,9 +37,9 @@ def wide(n=400, d=300, seed=0):
     return sp.csr_array(X.multiply(units)), (eta + 0.1 * rng.logistic(size=n) > 0).astype(int)
 
 
-def stream(est, X, y, first=100, size=1):
+def stream(est, X, y, first=100, size=1, last=None):
     est.partial_fit(X[:first], y[:first], **classes(est, y))
-    for start in range(first, len(y), size):
+    for start in range(first, last or len(y), size):
         est.partial_fit(X[start : start + size], y[start : start + size])
     return est
 
@@ -149,12 +149,12 @@ def test_a_pickle_goes_on_as_the_original_does(rows, solver):
     if rows == "csr" and solver in ("adam", "ftrl"):
         pytest.skip("short on dense rows")
     X, y = wide() if rows == "csr" else data()
-    est = stream(make("binary", solver=solver), X[:250], y[:250])
+    est = stream(make("binary", solver=solver), X[:300], y[:300])
     assert est._state.short is not None
     twin = pickle.loads(pickle.dumps(est))
     assert twin._state.short is None
     for one in (est, twin):
-        for k in range(250, 400):
+        for k in range(300, 400):
             one.partial_fit(X[k : k + 1], y[k : k + 1])
     assert_array_equal(est.coef_, twin.coef_)
     assert_array_equal(est.intercept_, twin.intercept_)
@@ -200,16 +200,16 @@ def test_parameters_that_change_are_followed(counted):
 @pytest.mark.parametrize("rows", ["dense", "csr"])
 def test_bad_rows_change_nothing(rows):
     X, y = wide() if rows == "csr" else data()
-    est = stream(make("binary", solver="sgd"), X[:200], y[:200])
+    est = stream(make("binary", solver="sgd"), X[:300], y[:300])
     assert est._state.short is not None
     before = est.coef_.copy(), est.intercept_.copy(), est.t_
-    row, label = X[200:201], y[200:201]
+    row, label = X[300:301], y[300:301]
     bad = row.copy()
     (bad.data if rows == "csr" else bad)[:] = np.nan
     outside = row.copy()
     cases = [(bad, label, "NaN"), (row, np.array([9]), "not among the classes")]
     cases += [(row, y[:2], "inconsistent numbers")]
-    cases += [(X[200:201, :-1], label, "features")]
+    cases += [(X[300:301, :-1], label, "features")]
     if rows == "csr":
         outside.indices = outside.indices.copy()
         outside.indices[0] = 10**6
@@ -404,3 +404,36 @@ def test_rows_without_entries_do_not_wait_for_ever():
         est.partial_fit(empty, y[:1])
         most = max(most, 0 if est._state.short is None else est._state.short.pending.n_rows)
     assert most <= 8193
+
+
+@pytest.mark.parametrize("rows", ["dense", "csr"])
+@pytest.mark.parametrize("kind", ["binary", "classes", "regression"])
+@pytest.mark.parametrize("solver", ["auto", "sgd", "adam", "ftrl"])
+def test_one_column(solver, kind, rows):
+    X, y = data(400, d=1, kind=kind)
+    X = sp.csr_array(X) if rows == "csr" else X
+    est = stream(make(kind, solver=solver), X, y)
+    assert np.isfinite(est.coef_).all()
+    assert np.isfinite(est.predict(X)).all()
+
+
+def test_a_parameter_that_a_subclass_makes_a_property():
+    class Doubled(GDClassifier):
+        alpha = property(
+            lambda self: self._alpha, lambda self, value: setattr(self, "_alpha", value)
+        )
+
+    X, y = data()
+    est = stream(Doubled(random_state=0), X, y, last=150)
+    assert_allclose(est.coef_, stream(make("binary"), X, y, last=150).coef_, rtol=0.2, atol=0.05)
+
+
+@pytest.mark.parametrize("rows", ["dense", "csr"])
+def test_what_is_not_yet_made_can_be_taken_away(rows):
+    X, y = wide() if rows == "csr" else data()
+    est = stream(make("binary"), X, y)
+    del est.coef_
+    assert not hasattr(est, "coef_")
+    est = stream(make("binary"), X, y)
+    del est._state
+    assert est.predict(X).shape == y.shape

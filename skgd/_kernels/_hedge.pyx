@@ -128,7 +128,9 @@ def hedge_block(
     check_length("rates", rates.shape[0], m)
     check_length("a row of rates", rates.shape[1], n)
     check_length("the rates of terms", len(rho), m)
-    if (d and coef.strides[2] != sizeof(double)) or (k > 1 and coef.strides[1] != d * 8):
+    if (d > 1 and coef.strides[2] != sizeof(double)) or (
+        d > 0 and k > 1 and coef.strides[1] != d * <idx_t>sizeof(double)
+    ):
         raise ValueError("The last two axes of coef must be contiguous.")
     if k > 1 and intercept.strides[1] != sizeof(double):
         raise ValueError("The last axis of intercept must be contiguous.")

@@ -50,11 +50,12 @@ cdef int check_columns(const index[::1] columns, idx_t d) except -1:
 
 
 def decay_all(
-    double[:, :, :] coef, const double[::1] decay, const double[:, ::1] seen, const double[::1] clock
+    double[:, :, :] coef, const double[::1] decay, double[:, ::1] seen, double[::1] clock
 ):
     r"""Bring all coefficients up to date.
 
-    .. math:: u_{mj} \leftarrow u_{mj} \exp(-a_j (\tau_m - \tau_{mj}))
+    .. math:: u_{mj} \leftarrow u_{mj} \exp(-a_j (\tau_m - \tau_{mj})), \qquad
+        \tau \leftarrow 0
 
     Parameters
     ----------
@@ -63,9 +64,9 @@ def decay_all(
     decay : array of shape (n_features,), float64, or None
         The :math:`a_j`, at least 0; None is one for all.
     seen : array of shape (n_models, n_features), float64
-        The :math:`\tau_{mj}`, no later than ``clock``.
+        The :math:`\tau_{mj}`, no later than ``clock``; set to zero.
     clock : array of shape (n_models,), float64
-        The :math:`\tau_m`.
+        The :math:`\tau_m`; set to zero.
 
     Raises
     ------
@@ -83,6 +84,10 @@ def decay_all(
         for i in range(coef.shape[0]):
             for j in range(coef.shape[1]):
                 decay_run(d, &coef[i, j, 0], a, &seen[i, 0], clock[i])
+            # At once, so that an interrupt finds all done or nothing.
+            for j in range(d):
+                seen[i, j] = 0.0
+            clock[i] = 0.0
 
 
 def take_columns(

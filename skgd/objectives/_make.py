@@ -48,6 +48,10 @@ def are_plain(X, y, n_features=None):
             return False
         if X.indices.dtype != X.indptr.dtype or X.indices.dtype.kind != "i":
             return False
+        if len(X.indptr) != X.shape[0] + 1 or X.indptr.ndim != 1:
+            return False
+        if not (X.data.flags.c_contiguous and X.indices.flags.c_contiguous):
+            return False
         data = X.data
     elif type(X) is np.ndarray and X.ndim == 2 and X.flags.c_contiguous:
         data = X.reshape(-1)
@@ -82,8 +86,9 @@ def check_sparse(X):
     if not sp.issparse(X):
         return
     if X.indices.dtype == X.indptr.dtype and X.indices.dtype in _INDICES:
-        fits = len(X.indptr) == X.shape[0] + 1
-        if fits and _kernels.is_csr(X.indptr, X.indices, len(X.data), X.shape[1]):
+        parts = [np.ascontiguousarray(part) for part in (X.indptr, X.indices)]
+        fits = len(X.indptr) == X.shape[0] + 1 and parts[0].ndim == parts[1].ndim == 1
+        if fits and _kernels.is_csr(*parts, len(X.data), X.shape[1]):
             return
     indptr, nnz = X.indptr, len(X.indices)
     if len(indptr) != X.shape[0] + 1 or indptr[0] != 0 or indptr[-1] > min(nnz, len(X.data)):

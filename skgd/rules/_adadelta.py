@@ -51,10 +51,11 @@ class AdaDelta(Rule):
     name = "adadelta"
     n_vectors = 2
     adaptive = True
-    # The metric follows few steps, so with few rows a step large gradients are divided by
-    # themselves, and what the run finds is not the optimum of F.
-    least_batch = 1024
-    least_steps = 96
+    # As of RMSProp.
+    least_batch = 64
+    least_entries = 1.0
+    least_steps = 64
+    most_steps = 192
     # The more so where a few rows have most of the gradient.
     most_tail = 10.0
     _kernel = ("adadelta", ("decay", "epsilon"))

@@ -33,12 +33,16 @@ class Rule(Method, Component):
     least_batch : int
         Fewest rows that ``batch_size="auto"`` takes a step: calls and updates are then
         small change beside the gradient.
+    least_entries : float
+        Entries of a column that such a step has at least, in the mean.
     least_steps : int
         Fewest steps that ``batch_size="auto"`` leaves a pass, where that needs no batches
         of less than 32 rows.
+    most_steps : float
+        Steps of a pass beyond which it rather takes more rows.
     most_tail : float
-        Kurtosis of the rows' slopes from which ``eta0="auto"`` gives the iterate rather than
-        a mean at rates that fall slowly.
+        Kurtosis of the rows' slopes from which ``batch_size="auto"`` takes a twentieth of the
+        rows a step.
 
     Notes
     -----
@@ -66,7 +70,9 @@ class Rule(Method, Component):
     decoupled = False
     auto_power = 0.75
     least_batch = 32
+    least_entries = 1.0
     least_steps = 64
+    most_steps = math.inf
     most_tail = math.inf
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None

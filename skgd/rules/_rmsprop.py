@@ -48,10 +48,13 @@ class RMSProp(Rule):
     name = "rmsprop"
     n_vectors = 1
     adaptive = True
-    # The metric follows few steps, so with few rows a step large gradients are divided by
-    # themselves, and what the run finds is not the optimum of F.
-    least_batch = 256
+    # The metric follows few steps, so with few rows a step, or few entries of a column, large
+    # gradients are divided by themselves, and what the run finds is not the optimum of F. With
+    # few steps it does not find it in time.
+    least_batch = 64
+    least_entries = 2.0
     least_steps = 16
+    most_steps = 128
     # The more so where a few rows have most of the gradient.
     most_tail = 10.0
     _kernel = ("rmsprop", ("decay", "epsilon"))

@@ -146,7 +146,7 @@ class FTRL(RowByRow):
         if not isinstance(self.settings.eta0, str):
             memory["eta0"] = float(self.settings.eta0)
         else:
-            memory["eta0"] = pilot_rates(self, problem, state.theta, False)[0]
+            memory["eta0"] = pilot_rates(self, problem, state.theta, False, 1)[0]
         memory["beta"] = self._damping(problem, state.theta)
 
     def _damping(self, problem, theta):

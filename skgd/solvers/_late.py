@@ -53,7 +53,7 @@ class Late:
         self.coef, self.intercept, self.decay = coef, intercept, decay
         self.clock, self.seen = np.zeros(n_models), np.zeros((n_models, n_features))
         self._numbers = np.full(n_features, -1, dtype=np.int32)
-        self._all = None
+        self._all = self.lost = None
         self.measure()
 
     def measure(self):
@@ -100,8 +100,24 @@ class Late:
         ended = math.isinf(self.clock.sum())
         if ended:
             gone = np.isinf(self.clock)
+            self.lost = self.coef.copy(), self.seen.copy()
             self.coef[gone], self.clock[gone], self.seen[gone] = 0.0, 0.0, 0.0
         return ended
+
+    def back(self, clock):
+        """Go back to a time, whatever has gone by since."""
+        if self.lost is not None:
+            self.coef[...], self.seen[...] = self.lost
+            self.lost = None
+        self.clock[...] = clock
+
+    def now(self):
+        """Return all coefficients as they are now, copies; costs a pass over them."""
+        coef = self.coef.copy()
+        if self.clock.any():
+            # Whoever looks changes nothing: another thread may look too.
+            _kernels.decay_all(coef, self.decay, self.seen.copy(), self.clock.copy())
+        return coef
 
     def hastened(self, decay):
         """Take note that some columns decay so from now on."""
@@ -115,7 +131,6 @@ class Late:
         """Bring all columns up to date; costs a pass over them."""
         if self.clock.any():
             _kernels.decay_all(self.coef, self.decay, self.seen, self.clock)
-            self.clock[:], self.seen[:] = 0.0, 0.0
             self.measure()
 
 
@@ -135,6 +150,7 @@ class _Touching:
         late = self.late
         self._columns, place = late.places(rows.indices)
         self._was = late.take(self._columns)
+        self._then = late.clock.copy(), late.intercept.copy(), late.gram
         # All columns are changed in place.
         self.coef = late.coef if self._columns is _ALL else self._was.copy()
         self.intercept, self._products = late.intercept.copy(), None
@@ -164,6 +180,7 @@ class _Touching:
         late.intercept[...] = self.intercept
         if ended:
             late.measure()
+            late.lost = None
 
     def _time(self):
         """Return the time that the last steps took, for each model."""
@@ -175,8 +192,11 @@ class _Touching:
             return -np.log(np.maximum(1.0 - self.stepped * self.fixed[0], 0.0)).sum(axis=1)
 
     def undo(self):
+        clock, intercept, gram = self._then
+        self.late.back(clock)
         # Some of them may decay otherwise now.
-        self.late.put(self._columns, self._was, self.late.gram)
+        self.late.put(self._columns, self._was, gram)
+        self.late.intercept[...] = intercept
         super().undo()
 
     # -- looks ------------------------------------------------------------------------
@@ -194,18 +214,23 @@ class _Touching:
     def _penalty(self, gram):
         if not self.problem.has_l2:
             return 0.0
-        return 0.5 * self.problem.decay * float(self.mix(self.mix(gram)))
+        if self.late.is_late():
+            # Squares are convex, and what is late in them can only fall.
+            square = self.mix(np.diagonal(gram))
+        else:
+            square = self.mix(self.mix(gram))
+        return 0.5 * self.problem.decay * float(square)
 
     def renew(self):
         """Bring all columns up to date, where `penalty` may be far from what it is."""
         if self.late.is_late():
             self.late.put(self._columns, self._was, self.late.gram)
             self.late.settle()
+            self._then = self.late.clock.copy(), self._then[1], self.late.gram
             self._products = None
 
     def model(self):
-        self.late.settle()
-        return self.mix(self.late.coef), self.mix(self.late.intercept)
+        return self.mix(self.late.now()), self.mix(self.late.intercept)
 
     def part(self, indices):
         """Return what `model` does, of columns alone, and the place of each of these.
@@ -220,7 +245,9 @@ class _Touching:
         coef, intercept, place : ndarray
             ``coef[:, place]`` are the coefficients of the columns.
         """
-        columns, place = self.late.places(indices)
+        # Not by `Late.places`, whose table another thread may use.
+        columns, place = np.unique(indices, return_inverse=True)
+        place = place.astype(indices.dtype, copy=False)
         return self.mix(self.late.take(columns)), self.mix(self.late.intercept), place
 
     # -- between calls ----------------------------------------------------------------

@@ -278,6 +278,11 @@ class Newton(LBFGS):
         memory = state.memory
         if state.t <= memory["wait"] and not problem.custom:
             return super()._search(problem, state)
+        if problem.has_l1 and formed_size(problem.objective) > FACTORED:
+            found = self._on_columns(problem, state)
+            if found is not None:
+                memory["model"] = None
+                return found
         try:
             model = self._model(problem, state)
         except LinAlgError:

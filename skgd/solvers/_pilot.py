@@ -15,7 +15,7 @@ _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allow
 _FALLS = 0.5  # power of the rate below which a rule's metric falls by itself
 
 
-def pilot_rates(solver, problem, theta, late):
+def pilot_rates(solver, problem, theta, late, size):
     """Return the initial rates with which a short run on few rows gets lowest.
 
     A first guess comes from the curvature of the loss and the size of the rows; from
@@ -34,6 +34,8 @@ def pilot_rates(solver, problem, theta, late):
         Where the run will start.
     late : bool
         Whether the run may give a mean of late iterates.
+    size : int
+        Rows of a step.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def pilot_rates(solver, problem, theta, late):
     """
     sample = type(problem)(problem.objective.sample(_ROWS), problem.penalty, problem.alpha)
     objective = sample.objective
-    size = min(solver.batch_size(problem), max(1, objective.n_active))
+    size = min(size, max(1, objective.n_active))
     steps_a_pass = -(-objective.n_active // size)
     passes = int(np.clip(-(-_STEPS // steps_a_pass), 1, _MOST_PASSES))
     rng = np.random.RandomState(0)

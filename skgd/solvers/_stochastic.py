@@ -11,6 +11,7 @@ from .._protocols import RateContext, State
 from ..rules import SGD
 from ..schedules import AutoDecay, Constant
 from ._base import Solver, wants_scaling
+from ._batch_size import kurtosis, suitable_size, tailed_size
 from ._few_rows import Batches, Singly, one_row_terms, received_of
 from ._late import LateSingly
 from ._order import shuffled
@@ -18,7 +19,6 @@ from ._pilot import pilot_rates
 
 __all__ = ["Stochastic"]
 
-_FEW_ROWS = 32
 _SPAN = 512, 8192  # rows after which a rate of our own begins to fall
 _SPAN_STEPS = 64  # and steps, where the point is a mean
 _LATE = 3.0  # the iterate of step t has weight t**3 in a mean of our own
@@ -116,7 +116,7 @@ class Stochastic(Solver):
             Sets the rule's ``vectors`` and ``scalars``, ``eta0``, ``batch_size``,
             ``average`` and ``rng`` in ``memory``.
         """
-        state = self.blank(theta, math.nan, self.batch_size(problem))
+        state = self.blank(theta, math.nan, self._first_size(problem, theta))
         # A generator of the run's own: a saved state then shares nothing with the caller's.
         state.memory["rng"] = np.random.default_rng(rng.randint(2**31 - 1))
         # The rate falls as rows go by, not as passes do: the noise of a pass over many
@@ -124,7 +124,7 @@ class Stochastic(Solver):
         rows = int(np.clip(problem.objective.n_active, *_SPAN))
         size, active = state.memory["batch_size"], problem.objective.n_active
         span = -(-rows // size)
-        late = self.averages_late(problem) and self._tails(problem, theta) < self.rule.most_tail
+        late = self.averages_late(problem)
         # A mean takes away noise, so that batches of many rows need not decay so soon.
         state.memory["span"] = max(span, min(_SPAN_STEPS, active // size)) if late else span
         state.memory["late"] = late
@@ -141,17 +141,14 @@ class Stochastic(Solver):
         ours = isinstance(settings.eta0, str) and settings.schedule is None
         return ours and not (settings.average or problem.has_l1 or problem.custom)
 
-    def _tails(self, problem, theta):
-        """Return the kurtosis of the rows' slopes, where the rule minds."""
-        if self.rule.most_tail == math.inf:
-            return 0.0
-        slopes = problem.objective.slopes(problem.objective.linear(theta))[1]
-        largest = float(np.abs(slopes).max(initial=0.0))
-        if not 0.0 < largest < math.inf:
-            return 0.0
-        squares = (slopes / largest) ** 2
-        mean = np.mean(squares, axis=0)
-        return float(np.max(np.mean(squares**2, axis=0) / np.maximum(mean**2, 1e-300)))
+    def _first_size(self, problem, theta):
+        """Return `batch_size`, or more rows where a few have most of the gradient."""
+        size, rule, objective = self.batch_size(problem), self.rule, problem.objective
+        if not isinstance(self.settings.batch_size, str) or rule.most_tail == math.inf:
+            return size
+        slopes = objective.slopes(objective.linear(theta))[1]
+        tailed = kurtosis(slopes) >= rule.most_tail
+        return max(size, tailed_size(objective.n_active)) if tailed else size
 
     def set_rate(self, problem, state):
         """Set ``eta0`` in ``memory``: the user's, or one from the data."""
@@ -160,7 +157,9 @@ class Stochastic(Solver):
             memory["eta0"] = float(self.settings.eta0)
         elif wants_scaling(self.settings):
             late = memory["late"]
-            memory["stream_eta0"], of_mean = pilot_rates(self, problem, state.theta, late)
+            memory["stream_eta0"], of_mean = pilot_rates(
+                self, problem, state.theta, late, memory["batch_size"]
+            )
             memory["eta0"] = of_mean if late else memory["stream_eta0"]
         else:  # a schedule that gives rates of its own needs none from the data
             memory["eta0"] = math.nan
@@ -209,9 +208,7 @@ class Stochastic(Solver):
             return int(size)
         if type(self.rule) is SGD:
             return 1
-        # The gradient of a row costs its stored entries, an update all the coefficients.
-        size = max(self.rule.least_batch, math.ceil(n_features / max(stored, 1.0)))
-        return int(min(size, max(_FEW_ROWS, n_rows // self.rule.least_steps)))
+        return suitable_size(self.rule, n_rows, stored, n_features)
 
     # -- steps ----------------------------------------------------------------------
 
