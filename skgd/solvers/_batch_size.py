@@ -8,6 +8,7 @@ __all__ = ["kurtosis", "suitable_size", "tailed_size"]
 
 _FEW_ROWS = 32
 _FULL = 0.75  # of a step's rows, that the last of a pass has too, where that can be
+_LEAST = 0.75  # of the rows that a step should have
 _TAILED = 20  # steps of a pass, where a few rows have most of the gradient
 
 
@@ -42,11 +43,12 @@ def tailed_size(n_rows):
 
 
 def _even(size, n_rows):
-    """Return about ``size``, such that the last step of a pass has nearly as many rows."""
+    """Return at most ``size``, such that the last step of a pass has nearly as many rows."""
     # Few rows would give as long a step as many, with much more noise.
     if size >= n_rows or n_rows % size == 0:
         return size
-    sizes = np.arange(size, size + size // 4 + 1)
+    first = -(-n_rows // -(-n_rows // size))
+    sizes = np.arange(first, int(_LEAST * first), -1)
     full = (n_rows - 1) % sizes + 1 >= _FULL * sizes
     return int(sizes[np.argmax(full)])  # the first if there is none
 
