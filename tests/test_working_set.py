@@ -42,12 +42,14 @@ def counted(monkeypatch):
 @pytest.mark.parametrize("home", ["dense", "csr"])
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.03])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_the_lasso_is_that_of_coordinate_descent(counted, home, share, intercept):
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_the_lasso_is_that_of_coordinate_descent(counted, home, share, intercept, solver):
     X, eta, rng = rows(home)
     y = 3.0 + eta + 0.1 * rng.standard_normal(len(eta))
     alpha = share * np.abs(X.T @ (y - intercept * y.mean())).max() / len(y)
-    est = GDRegressor(penalty="l1", alpha=alpha, tol=1e-10, fit_intercept=intercept).fit(X, y)
-    want = Lasso(alpha=alpha, tol=1e-14, max_iter=10**5, fit_intercept=intercept).fit(X, y)
+    options = {"alpha": alpha, "fit_intercept": intercept}
+    est = GDRegressor(penalty="l1", tol=1e-10, solver=solver, **options).fit(X, y)
+    want = Lasso(tol=1e-14, max_iter=10**5, **options).fit(X, y)
     assert_allclose(est.coef_, want.coef_, atol=1e-6)
     assert_array_equal(est.coef_ != 0, want.coef_ != 0)
     assert counted[0] is not None

@@ -105,7 +105,8 @@ class Newton(LBFGS):
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
     40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
     through their squares alone. Beyond, it is not formed: conjugate gradients solve with
-    products, each of which reads the rows. Memory: the Hessian and its factors, and five arrays
+    products, each of which reads the rows; with an l1 part these take what working sets of
+    columns, as of `LBFGS`, have left. Memory: the Hessian and its factors, and five arrays
     of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.

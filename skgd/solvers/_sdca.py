@@ -55,7 +55,8 @@ class SDCA(Solver):
 
     It needs about as many passes as ``1 + max |x|^2 / (n alpha)`` is large: many where
     ``alpha`` is tiny and columns are large and not scaled. The certificate is that of its own
-    slopes, for softmax that of the point. There is no rate: ``eta0``, ``learning_rate``,
+    slopes, for softmax that of the point. One output stays on one thread: replicas on parts of the
+    rows that add up safely [3]_ need as many more passes as there are threads. There is no rate: ``eta0``, ``learning_rate``,
     ``clip_norm`` and ``clip_value`` must be left at their defaults.
 
     References
@@ -64,6 +65,8 @@ class SDCA(Solver):
        for regularized loss minimization". JMLR 14.
     .. [2] S. Shalev-Shwartz, T. Zhang (2016). "Accelerated proximal stochastic dual
        coordinate ascent for regularized loss minimization". Mathematical Programming 155.
+    .. [3] C. Ma, V. Smith, M. Jaggi, M. I. Jordan, P. Richtarik, M. Takac (2015). "Adding vs.
+       averaging in distributed primal-dual optimization". ICML.
 
     Examples
     --------
