@@ -45,6 +45,19 @@ cdef extern from "_moments.h" nogil:
     void row_norms_run(const rows_t*, const double* shift, const double* inv_scale, double* out)
 
 
+cdef int sum_losses(
+    const rows_t* rows, const loss_t* loss, idx_t n, idx_t k, const double* coef,
+    const double* intercept, double* value
+) noexcept nogil:
+    return full_pass_run(rows, loss, 0, n, k, coef, intercept, value, NULL, NULL)
+
+
+cdef void square_norms(
+    const rows_t* rows, const double* shift, const double* inv_scale, double* out
+) noexcept nogil:
+    row_norms_run(rows, shift, inv_scale, out)
+
+
 def full_pass(
     rows,
     Py_ssize_t start,

@@ -9,19 +9,10 @@ from libc.math cimport INFINITY as inf, exp, isfinite
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from ._pointwise cimport Pointwise, idx_t, loss_t
-from ._steps cimport steps_run, steps_t
-from ._view cimport View, check_length, rows_t
-
-cdef extern from "_full_pass.h" nogil:
-    int full_pass_run(
-        const rows_t*, const loss_t*, idx_t start, idx_t stop, idx_t k, const double* coef,
-        const double* intercept, double* value, double* grad, double* eta
-    )
-
-cdef extern from "_moments.h" nogil:
-    void row_norms_run(const rows_t*, const double* shift, const double* inv_scale, double* out)
-
+from ._blocks cimport square_norms, sum_losses
+from ._pointwise cimport Pointwise, idx_t
+from ._steps cimport steps_t, take_steps
+from ._view cimport View, check_length
 
 cdef void weigh(
     idx_t m, double* losses, double* weights, double trust, double share, double most
@@ -167,13 +158,13 @@ def hedge_block(
         pace[i] = rho[i]
     with nogil:
         for i in range(m):
-            status |= full_pass_run(
-                &view.c, &pointwise.c, 0, view.c.n_rows, k, &coef[i, 0, 0] if d else NULL,
-                &intercept[i, 0], &work[i], NULL, NULL
+            status |= sum_losses(
+                &view.c, &pointwise.c, view.c.n_rows, k, &coef[i, 0, 0] if d else NULL,
+                &intercept[i, 0], &work[i]
             )
             work[i] /= null
         weigh(m, work, &weights[0], trust, share, most)
-        row_norms_run(&view.c, start_of(shift), start_of(inv_scale), norms)
+        square_norms(&view.c, start_of(shift), start_of(inv_scale), norms)
         for i in range(m):
             for j in range(n):
                 rates[i, j] = pace[i] * factor / (
@@ -181,7 +172,7 @@ def hedge_block(
                 )
             args.rates, args.coef = &rates[i, 0], &coef[i, 0, 0] if d else NULL
             args.intercept = &intercept[i, 0]
-            status |= steps_run(&view.c, &pointwise.c, &args)
+            status |= take_steps(&view.c, &pointwise.c, &args)
     free(work)
     if status:
         raise MemoryError()

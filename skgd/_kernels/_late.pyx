@@ -11,8 +11,12 @@ import numpy as np
 from libc.math cimport fabs
 
 from ._pointwise cimport idx_t
-from ._steps cimport decay_run, product_run, vexp_neg
 from ._view cimport check_length
+
+cdef extern from "_late.h" nogil:
+    double vexp_neg(double)
+    void decay_run(idx_t, double*, const double*, const double*, double)
+    double product_run(idx_t, const double*, const double*)
 
 ctypedef fused real:
     float

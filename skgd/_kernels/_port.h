@@ -18,7 +18,7 @@ typedef ptrdiff_t idx_t;
    "arch=haswell" the resolver asks for exactly that model, and newer ones get the slowest
    version. */
 #if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) \
-    && defined(__linux__) && defined(__GLIBC__)
+    && defined(__linux__) && defined(__GLIBC__) && !defined(SKGD_ONE_VERSION)
 #include <immintrin.h>
 #define X86_LEVELS 1
 #define CLONES \

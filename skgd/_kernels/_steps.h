@@ -9,30 +9,6 @@
 #define LONG_AHEAD 3     /* the same where a row is long */
 #define LARGEST_SLOPE 1e12
 
-typedef struct {
-    const idx_t *order;         /* IN     (m,)  row of each step */
-    const double *rates;        /* IN     (m,) */
-    idx_t m, k;
-    double *coef;               /* INOUT  (k, d) */
-    double *intercept;          /* INOUT  (k,) */
-    double l2, l1;              /* not used with a metric */
-    double weight_factor;
-    int fit_intercept;
-    double *average_coef;       /* INOUT  (k, d) or NULL */
-    double *average_intercept;  /* INOUT  (k,) */
-    idx_t t, average_from, n_averaged;
-    /* The metric; inv2 is NULL for the textbook form. */
-    const double *inv2;         /* IN  (d,)  preconditioner */
-    const double *shift;        /* IN  (d,)  centre of the columns, or NULL; dense only */
-    const double *a;            /* IN  (d,)  l2 decay per unit of rate */
-    const double *l1m;          /* IN  (d,)  l1 pull per unit of rate, or NULL */
-    double *received;           /* INOUT  (k, d)  l1 penalty received, or NULL without l1 */
-    double due;                 /* INOUT  what could have been received, over l1m */
-    const double *still_coef;   /* IN  (k, d)  a point whose loss is summed, or NULL */
-    const double *still_intercept; /* IN  (k,) */
-    double value;               /* OUT */
-} steps_t;
-
 /* What some hundred steps need of their rows beside the entries: read in one go, since rows
    in random order miss the cache, and many misses at a time cost little more than one. */
 typedef struct {
@@ -126,23 +102,6 @@ typedef struct {
 static int steps_run(const rows_t *rows, const loss_t *loss, steps_t *args)
 {
     return DISPATCH(steps, rows, rows, loss, args);
-}
-
-CLONES static double product_run(idx_t n, const double *RESTRICT a, const double *RESTRICT b)
-{
-    double sum = 0.0;
-    SIMD_SUM(sum) for (idx_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
-/* Lets coefficients decay over the time since each was seen; decay NULL is one for all. */
-CLONES static void decay_run(idx_t d, double *RESTRICT w, const double *RESTRICT decay,
-                             const double *RESTRICT seen, double clock)
-{
-    if (decay)
-        SIMD for (idx_t c = 0; c < d; c++) w[c] *= vexp_neg(-decay[c] * (clock - seen[c]));
-    else
-        SIMD for (idx_t c = 0; c < d; c++) w[c] *= vexp_neg(seen[c] - clock);
 }
 
 #endif

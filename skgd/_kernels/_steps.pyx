@@ -12,6 +12,14 @@ from libc.math cimport NAN as nan
 from ._pointwise cimport Pointwise, idx_t, loss_t
 from ._view cimport View, check_length, rows_t
 
+cdef extern from "_steps.h" nogil:
+    int steps_run(const rows_t*, const loss_t*, steps_t*)
+
+
+cdef int take_steps(const rows_t* rows, const loss_t* loss, steps_t* args) noexcept nogil:
+    return steps_run(rows, loss, args)
+
+
 cdef bint any_positive(const double[::1] a) noexcept:
     cdef idx_t j
     for j in range(a.shape[0]):

@@ -43,4 +43,29 @@ typedef struct {
     double hyper[4];
 } move_t;
 
+/* Steps of a row each: textbook form, or preconditioned ("metric"). */
+typedef struct {
+    const idx_t *order;         /* IN     (m,)  row of each step */
+    const double *rates;        /* IN     (m,) */
+    idx_t m, k;
+    double *coef;               /* INOUT  (k, d) */
+    double *intercept;          /* INOUT  (k,) */
+    double l2, l1;              /* not used with a metric */
+    double weight_factor;
+    int fit_intercept;
+    double *average_coef;       /* INOUT  (k, d) or NULL */
+    double *average_intercept;  /* INOUT  (k,) */
+    idx_t t, average_from, n_averaged;
+    /* The metric; inv2 is NULL for the textbook form. */
+    const double *inv2;         /* IN  (d,)  preconditioner */
+    const double *shift;        /* IN  (d,)  centre of the columns, or NULL; dense only */
+    const double *a;            /* IN  (d,)  l2 decay per unit of rate */
+    const double *l1m;          /* IN  (d,)  l1 pull per unit of rate, or NULL */
+    double *received;           /* INOUT  (k, d)  l1 penalty received, or NULL without l1 */
+    double due;                 /* INOUT  what could have been received, over l1m */
+    const double *still_coef;   /* IN  (k, d)  a point whose loss is summed, or NULL */
+    const double *still_intercept; /* IN  (k,) */
+    double value;               /* OUT */
+} steps_t;
+
 #endif
