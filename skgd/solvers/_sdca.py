@@ -56,8 +56,8 @@ class SDCA(Solver):
     It needs about as many passes as ``1 + max |x|^2 / (n alpha)`` is large: many where
     ``alpha`` is tiny and columns are large and not scaled. The certificate is that of its own
     slopes, for softmax that of the point. One output stays on one thread: replicas on parts of the
-    rows that add up safely [3]_ need as many more passes as there are threads. There is no rate: ``eta0``, ``learning_rate``,
-    ``clip_norm`` and ``clip_value`` must be left at their defaults.
+    rows that add up safely [3]_ need as many more passes as there are threads. There is no rate:
+    ``eta0``, ``learning_rate``, ``clip_norm`` and ``clip_value`` must be left at their defaults.
 
     References
     ----------
