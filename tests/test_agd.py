@@ -355,6 +355,20 @@ def test_momentum_into_a_constraint_is_brought_back_at_no_cost():
     assert problem.passes == state.passes + 1
 
 
+@pytest.mark.parametrize("max_iter", [2, 3, 6])
+def test_a_constraint_whose_value_does_not_tell_holds_at_every_step(max_iter):
+    class Silent(NonNegative):
+        def value(self, coef):
+            return 0.0
+
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((27, 4))
+        y = X @ rng.standard_normal(4) + rng.standard_normal(27)
+        est = GDRegressor(solver="agd", penalty=Silent(), max_iter=max_iter, tol=None).fit(X, y)
+        assert (est.coef_ >= 0).all()
+
+
 @one_home
 @pytest.mark.parametrize("settings", [{}, {"eta0": 0.8}])
 def test_a_penalty_that_is_not_separable_reaches_the_optimum_of_scipy(make_problem, settings):

@@ -10,6 +10,7 @@ from ._textbook import clipped, first_rate, is_scheduled, scheduled_rate
 
 __all__ = ["AGD"]
 
+_VANISHING = 1e-10  # of a rate, with which no penalty but a constraint does anything
 _SUFFICIENT = 1e-4  # part of the predicted decrease that a step must bring
 _HALVINGS = 60
 
@@ -180,8 +181,9 @@ class AGD(Solver):
             return None
         beta = (weight - 1.0) / _next_weight(weight, rate / planned)
         there = forward + beta * trend
-        if problem.custom and not np.isfinite(problem.penalty_value(there)):
-            there = problem.prox(there, rate)  # a constraint: back to where F is finite
+        if problem.custom:
+            # A constraint takes it back, whatever the step; all else stays as it is.
+            there = problem.prox(there, _VANISHING * rate)
         value, grad = problem.value_grad(there)
         if value <= state.value - _SUFFICIENT / rate * float(step @ step):
             return there, value, grad
