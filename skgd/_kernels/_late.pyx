@@ -53,6 +53,16 @@ cdef int check_columns(const index[::1] columns, idx_t d) except -1:
     return 0
 
 
+cdef int check_part(
+    str name, const double[:, :, :] coef, const index[::1] columns, const double[:, :, ::1] part
+) except -1:
+    check_columns(columns, coef.shape[2])
+    check_length(name, part.shape[0], coef.shape[0])
+    check_length(f"a model of {name}", part.shape[1], coef.shape[1])
+    check_length(f"a row of {name}", part.shape[2], columns.shape[0])
+    return 0
+
+
 def decay_all(
     double[:, :, :] coef, const double[::1] decay, double[:, ::1] seen, double[::1] clock
 ):
@@ -117,10 +127,7 @@ def take_columns(
     cdef idx_t m, j, p, c, k = coef.shape[1], n = columns.shape[0]
     cdef double left
     check_late(coef, decay, seen, clock)
-    check_columns(columns, coef.shape[2])
-    check_length("out", out.shape[0], coef.shape[0])
-    check_length("a model of out", out.shape[1], k)
-    check_length("a row of out", out.shape[2], n)
+    check_part("out", coef, columns, out)
     with nogil:
         for m in range(coef.shape[0]):
             for p in range(n):
@@ -153,10 +160,7 @@ def put_columns(
     """
     cdef idx_t m, j, p, c, k = coef.shape[1], n = columns.shape[0]
     check_late(coef, None, seen, clock)
-    check_columns(columns, coef.shape[2])
-    check_length("values", values.shape[0], coef.shape[0])
-    check_length("a model of values", values.shape[1], k)
-    check_length("a row of values", values.shape[2], n)
+    check_part("values", coef, columns, values)
     with nogil:
         for m in range(coef.shape[0]):
             for p in range(n):

@@ -165,12 +165,6 @@ def minibatch_block(
     return n_averaged
 
 
-def decay_all(coef, decay, seen, clock):
-    """Let coefficients decay in place; as `skgd._kernels.decay_all`."""
-    time = clock[:, None] - seen
-    coef *= np.exp(-time if decay is None else -decay * time)[:, None]
-
-
 def sgd_block(
     X,
     y,

@@ -146,7 +146,8 @@ class FTRL(RowByRow):
         if not isinstance(self.settings.eta0, str):
             memory["eta0"] = float(self.settings.eta0)
         else:
-            memory["eta0"] = pilot_rates(self, problem, state.theta, False, 1)[0]
+            size = self.batch_size(problem)
+            memory["eta0"] = pilot_rates(self, problem, state.theta, False, size)[0]
         memory["beta"] = self._damping(problem, state.theta)
 
     def _damping(self, problem, theta):
