@@ -1,5 +1,6 @@
 """From validated rows and a plan to a problem, and from its variables to ``coef_``."""
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,7 @@ def divergence_bound(plan, objective, *values):
     """
     if objective.loss.least_at_zero:
         return np.finfo(float).max
-    worst = max((v for v in values if np.isfinite(v)), default=0.0)
+    worst = max((v for v in values if math.isfinite(v)), default=0.0)
     more = 1e3 if isinstance(plan.schedule, Optimal) else 0.5
     return worst + more * abs(worst) + 1e-300
 

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from . import _kernels
 from ._build import divergence_bound, shown
 from ._params import plain_key
 from ._problem import Problem
@@ -108,7 +109,7 @@ class Short:
         self.most = growth * moments.mass if self.scaled else math.inf
         self.loss = plan.loss  # of the user's labels; that of the objective is of their codes
         self.codes = objective.loss.codes
-        self.labels = self._labels(est)
+        self.labels, self.zeros = self._labels(est), {}
         self.last = est.coef_.copy(), est.intercept_.copy()
         self.hidden, self._flat = False, est._flat_coef(objective.n_outputs)
 
@@ -180,16 +181,16 @@ class Short:
                 steps, rate = few.learn(rows, few.order(n))
                 seconds = time.perf_counter() - begin
                 W, b = few.point()
-                value, bound = few.value(rows, W, b), self._bound(few.zero(rows))
+                value, zero = few.value(rows, W, b), self._zero(rows)
+                bound = self._bound(zero)
                 if not value <= bound:
-                    if few.loss <= bound:
-                        few.renew()
-                        value = few.value(rows, W, b)
+                    if few.loss <= bound and few.renew():
+                        value = few.loss + few.penalty(W)
                     odd = not value <= bound
                     # As bad as before they were learnt, rows are none of the rate's business.
-                    if odd and not value <= self._bound(few.zero(rows), few.before(rows)):
+                    if odd and not value <= self._bound(zero, few.before(rows)):
                         return False
-            if not math.isfinite(W.sum() + b.sum()):
+            if not (_kernels.is_finite(W.reshape(-1)) and _kernels.is_finite(b.reshape(-1))):
                 return False
             few.commit()
             done = True
@@ -200,6 +201,15 @@ class Short:
             saved.state.memory["lowered"] = False
         self._note(est, saved, parts, n, steps, rate, seconds)
         return True
+
+    def _zero(self, rows):
+        """Return F at zero, which is always the same for one row of a class."""
+        if self.labels is None or len(rows.y) > 1:
+            return self.few.zero(rows)
+        target = rows.y[0]
+        if target not in self.zeros:
+            self.zeros[target] = self.few.zero(rows)
+        return self.zeros[target]
 
     def _bound(self, *values):
         return divergence_bound(self.plan, self.objective, *values)
@@ -214,7 +224,6 @@ class Short:
             if not _SIZES[0] < scales.min() <= scales.max() < _SIZES[1]:
                 return False  # squares would overflow, or vanish
             few.rescale(columns, scales)
-            self.scales.unseen[columns] = 0
         return True
 
     def _note(self, est, saved, parts, n, steps, rate, seconds):

@@ -85,11 +85,12 @@ def test_columns_that_outgrow_their_scales(index, dtype):
     unseen[[5, 7]] = 1
     table = np.full(12, -1, dtype=np.int32)
     columns, sizes = np.empty_like(indices), np.empty(60)
+    before = unseen.copy()
     count = _kernels.outgrown(data, indices, scale, unseen, 4.0, table, columns, sizes)
     want = {}
     for c in range(12):
         size = np.abs(data[indices == c].astype(float))
-        large = size[(size > 0) & (bool(unseen[c]) | (size > 4.0 * scale[c]))]
+        large = size[(size > 0) & (bool(before[c]) | (size > 4.0 * scale[c]))]
         if len(large):
             want[c] = large.max()
     assert dict(zip(columns[:count].tolist(), sizes[:count].tolist(), strict=True)) == want
@@ -97,6 +98,22 @@ def test_columns_that_outgrow_their_scales(index, dtype):
     assert 7 in want
     assert 2 < len(want) < 12
     assert (table == -1).all()
+    assert unseen.tolist() == [c == 5 for c in range(12)]
+
+
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("most", [0.5, np.inf])
+def test_columns_get_other_scales_and_all_that_follows(index, most):
+    rng = np.random.default_rng(0)
+    arrays = rng.uniform(1.0, 2.0, (5, 9))
+    columns, scales = np.array([7, 2], dtype=index), np.array([0.25, 3.0])
+    want = arrays.copy()
+    strong = 0.1 / scales**2
+    mild = np.minimum(strong, most)
+    want[:, columns] = scales, 1 / scales, 1 / scales**2, mild, strong
+    assert _kernels.set_scales(columns, scales, 0.1, most, *arrays) == mild.max()
+    assert_allclose(arrays, want, rtol=1e-15)
+    assert _kernels.set_scales(columns[:0], scales[:0], 0.1, most, *arrays) == 0.0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

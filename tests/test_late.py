@@ -159,7 +159,7 @@ def test_rows_that_are_not_learnt_leave_all_as_it_was(monkeypatch, params):
     est = learnt(GDClassifier(random_state=0, **params), X, y)
     twin = learnt(GDClassifier(random_state=0, **params), X, y)
     few = est._state.short.few
-    monkeypatch.setattr(type(few), "value", lambda self, rows, W, b: np.inf)
+    monkeypatch.setattr(type(few), "_mean", lambda self, rows, W, b: np.inf)
     saved, odd = est._state, X[3:4].copy()
     odd.data *= 100.0  # some columns get another scale before that
     assert not saved.short.learn(est, saved, odd, y[3:4])

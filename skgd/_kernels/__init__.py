@@ -8,7 +8,15 @@ try:
     from ._ftrl import ftrl_block
     from ._gram import gram_block
     from ._hedge import hedge_block
-    from ._late import decay_all, distinct, outgrown, products, put_columns, take_columns
+    from ._late import (
+        decay_all,
+        distinct,
+        outgrown,
+        products,
+        put_columns,
+        set_scales,
+        take_columns,
+    )
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
     from ._quadratic import descend_quadratic
@@ -51,6 +59,7 @@ __all__ = [
     "sag_block",
     "sdca_block",
     "sdca_joint_block",
+    "set_scales",
     "sgd_block",
     "table_width",
     "take_columns",

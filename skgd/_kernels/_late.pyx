@@ -245,7 +245,7 @@ def distinct(const index[::1] indices, int[::1] table, index[::1] columns, index
 
 def outgrown(
     const real[::1] data, const index[::1] indices, const double[::1] scale,
-    const unsigned char[::1] unseen, double most, int[::1] table, index[::1] columns,
+    unsigned char[::1] unseen, double most, int[::1] table, index[::1] columns,
     double[::1] sizes
 ):
     """Find the columns with entries that are too large for their scales.
@@ -259,7 +259,7 @@ def outgrown(
     scale : array of shape (n_features,), float64
         Of the columns.
     unseen : array of shape (n_features,), uint8
-        Not 0 where any entry but zero is too large.
+        Not 0 where any entry but zero is too large; 0 afterwards in the columns found.
     most : float
         Scaled entries at most.
     table : array of shape (n_features,), int32
@@ -299,4 +299,53 @@ def outgrown(
                 sizes[table[c]] = max(sizes[table[c]], size)
         for p in range(count):
             table[columns[p]] = -1
+            unseen[columns[p]] = 0
     return count
+
+
+def set_scales(
+    const index[::1] columns, const double[::1] scales, double strength, double most,
+    double[::1] scale, double[::1] inv_scale, double[::1] inv2, double[::1] decay, double[::1] l2
+):
+    r"""Give columns other scales, and all that follows from these.
+
+    Parameters
+    ----------
+    columns : array of shape (n_columns,), int32 or int64
+        Which.
+    scales : array of shape (n_columns,), float64
+        Their scales :math:`q`.
+    strength : float
+        The :math:`\alpha` of the l2 part :math:`\alpha / q^2`.
+    most : float
+        Bound on ``decay``.
+    scale, inv_scale, inv2 : array of shape (n_features,), float64
+        Set to :math:`q`, :math:`1 / q` and :math:`1 / q^2`.
+    decay, l2 : array of shape (n_features,), float64
+        Set to the l2 part, the former to no more than ``most``.
+
+    Returns
+    -------
+    float
+        The largest of ``decay`` in these columns.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a column is out of range.
+    """
+    cdef idx_t p, c, d = scale.shape[0]
+    cdef double inv, largest = 0.0
+    check_columns(columns, d)
+    check_length("scales", scales.shape[0], columns.shape[0])
+    check_length("inv_scale", inv_scale.shape[0], d)
+    check_length("inv2", inv2.shape[0], d)
+    check_length("decay", decay.shape[0], d)
+    check_length("l2", l2.shape[0], d)
+    with nogil:
+        for p in range(columns.shape[0]):
+            c, inv = columns[p], 1.0 / scales[p]
+            scale[c], inv_scale[c], inv2[c], l2[c] = scales[p], inv, inv * inv, strength * inv * inv
+            decay[c] = min(l2[c], most)
+            largest = max(largest, decay[c])
+    return largest

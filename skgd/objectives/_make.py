@@ -185,7 +185,10 @@ class Scales:
         self._table = np.full(len(unseen), -1, dtype=np.int32)
 
     def outgrown(self, parts, scale):
-        """Return the columns with entries too large for ``scale``, each once, and new scales."""
+        """Return the columns with entries too large for ``scale``, each once, and new scales.
+
+        They count as seen from then on.
+        """
         _, data, indices, _ = parts
         columns, sizes = np.empty_like(indices), np.empty(len(indices))
         args = self.unseen, self.most, self._table, columns, sizes
@@ -208,7 +211,7 @@ class Pending:
     def add(self, parts, n_rows):
         """Keep rows, given as `stored` returns them."""
         dense, data, indices, indptr = parts
-        self._parts.append((dense, data.copy(), indices.copy(), np.diff(indptr)))
+        self._parts.append((dense, data.copy(), indices.copy(), indptr.copy()))
         self.n_rows += n_rows
         self.n_stored += len(data)
 
@@ -217,13 +220,13 @@ class Pending:
         if not self._parts:
             return None
         dense, shape = self._parts[0][0], (self.n_rows, self.n_features)
-        data, indices, lengths = (
-            np.concatenate(one) for one in list(zip(*self._parts, strict=True))[1:]
-        )
+        _, data, indices, starts = zip(*self._parts, strict=True)
+        data = np.concatenate(data)
         if dense:
             X = data.reshape(shape)
         else:
-            X = sp.csr_array((data, indices, np.append(0, np.cumsum(lengths))), shape=shape)
+            indptr = np.append(0, np.cumsum(np.concatenate([np.diff(one) for one in starts])))
+            X = sp.csr_array((data, np.concatenate(indices), indptr), shape=shape)
         ones = np.ones(self.n_rows)
         return Moments.of(LinearObjective(X, ones, ones, loss))
 

@@ -89,11 +89,13 @@ class FewRows:
     metric : tuple or None
         Where steps are those of the user's variables with a metric, what `sgd_block` takes
         for it: a column's scale is then free to change.
+    most_decay : float
+        The strongest l2 part that a column feels.
     loss : float
         Mean of the last rows that were learnt, after that.
     """
 
-    metric = None
+    metric, most_decay = None, np.inf
 
     def __init__(self, solver, problem, state):
         self.solver, self.problem, self.state = solver, problem, state
@@ -184,7 +186,8 @@ class FewRows:
         return value
 
     def renew(self):
-        """Bring what is late in `penalty` up to date, where that is worth it."""
+        """Bring what is late in `penalty` up to date; return whether that changed anything."""
+        return False
 
     # -- between calls ----------------------------------------------------------------
 
@@ -192,21 +195,21 @@ class FewRows:
         """Bring the state up to date."""
 
     def rescale(self, columns, scales):
-        """Give columns other scales, where there is a metric without a shift."""
+        """Give columns other scales, where there is a metric without a shift.
+
+        Returns
+        -------
+        float
+            The strongest l2 part on one of these columns.
+        """
         objective, problem = self.problem.objective, self.problem
-        inv = 1.0 / scales
-        objective.scale[columns], objective.inv_scale[columns] = scales, inv
         inv2, _, decay, pull = self.metric
-        inv2[columns] = inv * inv
-        decay[columns] = self.decay_of(inv)
         if problem.has_l1:
+            inv = 1.0 / scales
             problem.l1[columns] = problem.pull * inv
             pull[columns] = problem.pull * inv * inv
-        problem.l2[columns] = problem.decay * inv * inv
-
-    def decay_of(self, inv):
-        """Return the strength of the l2 part on columns of inverse scales ``inv``."""
-        return self.problem.decay * inv * inv
+        arrays = objective.scale, objective.inv_scale, inv2, decay, problem.l2
+        return _kernels.set_scales(columns, scales, problem.decay, self.most_decay, *arrays)
 
 
 class Batches(FewRows):
@@ -281,7 +284,7 @@ class Singly(FewRows):
             worth = (self.problem.objective.scale[columns] / scales) ** 2
             each = self.received[:-1].reshape(len(self.nothing), -1)
             each[:, columns] *= worth
-        super().rescale(columns, scales)
+        return super().rescale(columns, scales)
 
     def user(self, live):
         return live[0]
@@ -308,6 +311,7 @@ class Mixture(FewRows):
         self.weights = memory["weights"].copy()
         self.live = [self.models, self.weights]
         self.factor, _, l2, _, self.metric = one_row_terms(solver.mild(problem))
+        self.most_decay = problem.decay
         k = objective.n_outputs
         self.coef = self.models[:, :-k].reshape(len(self.models), k, -1)  # views
         self.intercept = self.models[:, -k:]
@@ -323,9 +327,6 @@ class Mixture(FewRows):
         scales = self.shift, self.seen_scale
         _kernels.hedge_block(rows, order, *arrays, terms, scales, self.seen_metric, *fixed)
         return len(order), solver.mean_rate(state, self.weights)
-
-    def decay_of(self, inv):
-        return np.minimum(super().decay_of(inv), self.problem.decay)
 
     def user(self, live):
         models, weights = live

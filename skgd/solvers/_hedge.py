@@ -252,7 +252,7 @@ class Hedge(RowByRow):
     @staticmethod
     def mean_rate(state, weights):
         """Return the rate of an average row, over the models."""
-        return float(weights @ _RATES) / state.memory["bend"] * state.rate_scale
+        return float(weights @ _COLUMN[:, 0]) / state.memory["bend"] * state.rate_scale
 
     @staticmethod
     def mild(problem):

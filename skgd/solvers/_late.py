@@ -97,7 +97,7 @@ class Late:
     def go(self, time):
         """Let time go by, of shape (n_models,); return whether a decay took all there was."""
         self.clock += time
-        ended = math.isinf(self.clock.sum())
+        ended = math.isinf(max(self.clock.tolist()))
         if ended:
             gone = np.isinf(self.clock)
             self.lost = self.coef.copy(), self.seen.copy()
@@ -120,12 +120,12 @@ class Late:
         return coef
 
     def hastened(self, decay):
-        """Take note that some columns decay so from now on."""
-        self._fastest = max(self._fastest, decay.max(initial=0.0))
+        """Take note that some columns decay so fast from now on."""
+        self._fastest = max(self._fastest, decay)
 
     def is_late(self):
         """Whether what is late may be a tenth of a coefficient."""
-        return self._fastest * self.clock.max() > 0.1
+        return self._fastest * max(self.clock.tolist()) > 0.1
 
     def settle(self):
         """Bring all columns up to date; costs a pass over them."""
@@ -223,11 +223,13 @@ class _Touching:
 
     def renew(self):
         """Bring all columns up to date, where `penalty` may be far from what it is."""
-        if self.late.is_late():
-            self.late.put(self._columns, self._was, self.late.gram)
-            self.late.settle()
-            self._then = self.late.clock.copy(), self._then[1], self.late.gram
-            self._products = None
+        if not self.late.is_late():
+            return False
+        self.late.put(self._columns, self._was, self.late.gram)
+        self.late.settle()
+        self._then = self.late.clock.copy(), self._then[1], self.late.gram
+        self._products = None
+        return True
 
     def model(self):
         return self.mix(self.late.now()), self.mix(self.late.intercept)
@@ -257,8 +259,7 @@ class _Touching:
         super().settle()
 
     def rescale(self, columns, scales):
-        super().rescale(columns, scales)
-        self.late.hastened(self.metric[2][columns])
+        self.late.hastened(super().rescale(columns, scales))
 
 
 class LateSingly(_Touching, Singly):
