@@ -45,7 +45,10 @@ def evened(pull, total=None, size=None):
     keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
     keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
     if (keep_up < 1.0).any() or (keep_down < 1.0).any():
-        pull *= np.where(pull > 0.0, keep_up, keep_down)
+        rising = np.maximum(pull, 0.0) * keep_up
+        np.minimum(pull, 0.0, out=pull)
+        pull *= keep_down
+        pull += rising
     return 1.0 - float(min(keep_up.min(), keep_down.min()))
 
 

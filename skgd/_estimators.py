@@ -18,6 +18,7 @@ from ._compat import (
     is_callback,
     keep_callbacks,
     one_blas_thread,
+    thread_count,
     with_callbacks,
 )
 from ._component import KnownParams
@@ -148,7 +149,7 @@ class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, B
         """Return what `validate_data` does, at once where it would change nothing."""
         known = None if reset else self.n_features_in_
         named = not reset and hasattr(self, "feature_names_in_")
-        if named or not are_plain(X, y, known):
+        if named or not are_plain(X, y, known, thread_count(getattr(self, "n_jobs", None))):
             X, y = validate_data(self, X, y, reset=reset, **options, **_ROWS)
         elif reset:
             self.n_features_in_ = X.shape[1]

@@ -137,7 +137,7 @@ def class_targets(y, loss, classes=None):
         )
     codes = codes.reshape(-1)
     if len(classes) == 2:
-        signs = np.where(codes, 1.0, -1.0)
+        signs = 2.0 * codes - 1.0
         return Targets(signs, loss, 1, classes, codes.astype(np.intp, copy=False))
     return Targets(codes.astype(np.float64), loss.multiclass(), len(classes), classes, codes)
 

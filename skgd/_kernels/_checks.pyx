@@ -2,6 +2,12 @@
 # cython: cdivision=True, initializedcheck=False
 """Checks of rows, for calls so short that those in NumPy would be most of their cost."""
 
+cdef extern from "_checks.h" nogil:
+    double sum_double(Py_ssize_t, const double*)
+    double sum_float(Py_ssize_t, const float*)
+    int any_outside_int(Py_ssize_t, const int*, Py_ssize_t)
+    int any_outside_long(Py_ssize_t, const long long*, Py_ssize_t)
+
 ctypedef fused real:
     float
     double
@@ -24,11 +30,14 @@ def is_finite(const real[::1] data):
     bool
         False also where they are so large that their sum overflows in float64.
     """
-    cdef Py_ssize_t i
     cdef double total = 0.0
+    if data.shape[0] == 0:
+        return True
     with nogil:
-        for i in range(data.shape[0]):
-            total += data[i]
+        if real is float:
+            total = sum_float(data.shape[0], &data[0])
+        else:
+            total = sum_double(data.shape[0], &data[0])
     return total - total == 0.0
 
 
@@ -60,6 +69,10 @@ def is_csr(
     with nogil:
         for i in range(n):
             sound &= indptr[i] <= indptr[i + 1]
-        for i in range(indices.shape[0]):
-            sound &= (0 <= indices[i]) & (indices[i] < n_features)
+        if indices.shape[0] == 0:
+            pass
+        elif index is int:
+            sound &= not any_outside_int(indices.shape[0], &indices[0], n_features)
+        else:
+            sound &= not any_outside_long(indices.shape[0], &indices[0], n_features)
     return sound

@@ -36,12 +36,14 @@ typedef ptrdiff_t idx_t;
 #define DO_PRAGMA(x) _Pragma(#x)
 #define SIMD DO_PRAGMA(omp simd)
 #define SIMD_SUM(...) DO_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#define SIMD_OR(...) DO_PRAGMA(omp simd reduction(| : __VA_ARGS__))
 #else
 #define INLINE static __inline
 #define RESTRICT __restrict
 #define PREFETCH(p) ((void)0)
 #define SIMD
 #define SIMD_SUM(...)
+#define SIMD_OR(...)
 #endif
 
 /* Vector types with shuffles; without them sums are plain loops. */

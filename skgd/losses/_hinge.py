@@ -47,5 +47,5 @@ class Hinge(MarginLoss):
 
     def _start(self, y, s, xp):
         # Between the kinks at -1 and 1 the slope is constant: the heavier class wins.
-        share = self._positive_share(y, s, xp)
+        share = self._share(y > 0, s, xp)
         return float(share > 0.5) - float(share < 0.5)

@@ -85,7 +85,7 @@ class LogLoss(MarginLoss):
 
     def _start(self, y, s, xp):
         # Each class by itself: beside the other its share may vanish in one.
-        up, down = self._positive_share(y, s, xp), self._positive_share(-y, s, xp)
+        up, down = self._share(y > 0, s, xp), self._share(y < 0, s, xp)
         if not (up > 0.0 and down > 0.0):
             half = half_count(s, xp)
             up, down = max(up - half, half), max(down - half, half)

@@ -80,4 +80,4 @@ class ModifiedHuber(MarginLoss):
 
     def _start(self, y, s, xp):
         # Both classes lie on their parabolas between -1 and 1, where the minimum is.
-        return 2 * self._positive_share(y, s, xp) - 1
+        return 2 * self._share(y > 0, s, xp) - 1

@@ -255,15 +255,15 @@ class LinearObjective(Passes):
         LinearObjective
             This one where it has no more rows than that.
         """
-        rows = self.active()
         # The sample is a copy: beyond a megabyte it stays within 3 % of X.
         size = self.n_stored * self.X.dtype.itemsize
         most = min(most, max(self.n_rows // 32, _LEAST_SAMPLE * self.n_rows // max(size, 1)))
         most = max(most, 1)
-        if len(rows) == self.n_rows <= most:
+        if self.n_active == self.n_rows <= most:
             return self
-        if len(rows) > most:
-            rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
+        rows = np.linspace(0, self.n_active - 1, min(most, self.n_active)).astype(np.intp)
+        if self.n_active < self.n_rows:
+            rows = self.active()[rows]
         share = self.mass / self.n_active  # 1 where weights are taken as they are
         y = np.ascontiguousarray(self.y[rows])
         return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)
@@ -342,8 +342,8 @@ class LinearObjective(Passes):
         # Squares are summed about this point: near the mean they lose no digits.
         if self.sparse:
             return np.zeros(self.n_features)
-        few = self.X[self.active()[:32]]
-        return few.mean(axis=0, dtype=np.float64)
+        few = slice(32) if self.n_active == self.n_rows else self.active()[:32]
+        return self.X[few].mean(axis=0, dtype=np.float64)
 
     def row_norms(self, shift=None, inv_scale=None):
         """Return squared norms of the rows of ``(X - shift) * inv_scale``."""

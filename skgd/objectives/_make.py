@@ -1,9 +1,12 @@
 """The one type switch: what kind of rows, hence which objective."""
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
+from .._threads import in_turn
 from ._linear import LinearObjective
 from ._moments import Moments
 from ._scaled import ScaledObjective, scaling
@@ -22,11 +25,12 @@ __all__ = [
 ]
 
 _EMPTY = np.empty(0, dtype=np.int32)
+_LONG, _PIECES = 1 << 20, 4  # entries from which on so many pieces are checked on threads
 _INDICES = np.dtype(np.int32), np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 
 
-def are_plain(X, y, n_features=None):
+def are_plain(X, y, n_features=None, n_threads=1):
     """Whether rows and targets are such that no check of theirs can fail or change them.
 
     Parameters
@@ -37,6 +41,8 @@ def are_plain(X, y, n_features=None):
         One target or label a row.
     n_features : int, default=None
         Columns that X must have; None is any number but none.
+    n_threads : int, default=1
+        Threads that read X.
 
     Returns
     -------
@@ -64,7 +70,16 @@ def are_plain(X, y, n_features=None):
     if y.dtype.kind not in "biuU":
         if y.dtype not in _FLOATS or not _kernels.is_finite(np.ascontiguousarray(y)):
             return False
-    return _kernels.is_finite(data)
+    return _finite(data, n_threads)
+
+
+def _finite(data, n_threads):
+    if len(data) < _LONG:
+        return _kernels.is_finite(data)
+    ends = np.linspace(0, len(data), _PIECES + 1).astype(int).tolist()
+    pieces = list(itertools.pairwise(ends))
+    found = in_turn(lambda _, a, b: _kernels.is_finite(data[a:b]), pieces, n_threads)
+    return all(found)
 
 
 def check_sparse(X):
@@ -185,10 +200,8 @@ class Scales:
         self._table = np.full(len(unseen), -1, dtype=np.int32)
 
     def outgrown(self, parts, scale):
-        """Return the columns with entries too large for ``scale``, each once, and new scales.
-
-        They count as seen from then on.
-        """
+        """Return the columns with entries too large for ``scale``, each once, and new scales."""
+        # The kernel takes note that these have been seen.
         _, data, indices, _ = parts
         columns, sizes = np.empty_like(indices), np.empty(len(indices))
         args = self.unseen, self.most, self._table, columns, sizes
