@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 1e9,
     "abort_on_example_error": True,
+    "parallel": 2,
     "capture_repr": (),
 }
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

@@ -23,7 +23,7 @@ TOPICS = {
     "garden": "rose soil seed bee hedge spade lawn compost",
 }
 rng = np.random.default_rng(0)
-common = [f"word{k}" for k in range(20_000)]
+common = np.array([f"word{k}" for k in range(20_000)])
 names, texts, y = list(TOPICS), [], rng.integers(0, 4, 4_000)
 for topic in y:
     own = rng.choice(TOPICS[names[topic]].split(), rng.integers(0, 4))
