@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: cdivision=True, initializedcheck=False
-"""Checks of rows, for calls so short that those in NumPy would be most of their cost."""
+"""Checks of rows: of few at next to no cost, of many at the speed of reading them."""
 
 cdef extern from "_checks.h" nogil:
     double sum_double(Py_ssize_t, const double*)
