@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_out_of_core_foresees_better_as_it_learns(run_plain):
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
-def test_every_example_draws_a_figure(name, tmp_path, monkeypatch):
+def test_every_example_draws_a_figure(name, tmp_path, monkeypatch, capfd):
     matplotlib = pytest.importorskip("matplotlib")
     from matplotlib import pyplot as plt
 
@@ -116,13 +117,17 @@ def test_every_example_draws_a_figure(name, tmp_path, monkeypatch):
     with matplotlib.rc_context(), warnings.catch_warnings():
         plt.switch_backend("Agg")
         plt.close("all")
-        warnings.simplefilter("ignore")
-        for one in (RuntimeWarning, UserWarning, FutureWarning):
-            warnings.simplefilter("error", one)
-        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        # As Python's own filters, but that what they would show is an error.
+        warnings.simplefilter("error")
+        for one in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", one)
+        warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
+        begin = time.perf_counter()
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        assert time.perf_counter() - begin < 120.0
         assert plt.get_fignums()
         plt.close("all")
+    assert "Warning" not in capfd.readouterr().err  # of other processes too
     assert not list(tmp_path.iterdir())
 
 

@@ -105,7 +105,7 @@ def test_penalties_count_as_in_long_calls(monkeypatch, counted, rows, penalty):
 @pytest.mark.parametrize("kind", ["binary", "classes", "regression"])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_rates_from_the_data_foresee_as_well(monkeypatch, solver, kind):
-    X, y = data(400, kind=kind)
+    X, y = data(600, kind=kind)
 
     def progressive():
         est, lost = stream(make(kind, solver=solver), X[:200], y[:200]), 0.0
