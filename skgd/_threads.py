@@ -1,10 +1,13 @@
 """Parts of a work, one after the other or on threads, and sums in a fixed order."""
 
 import functools
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["added", "in_turn"]
+import numpy as np
+
+__all__ = ["added", "cut", "in_turn"]
 
 
 @functools.lru_cache(maxsize=4)
@@ -12,6 +15,11 @@ def _pool(n_threads, pid):
     # Kept between passes: starting threads costs as much as a pass over a few MB. The
     # process number is part of the key because threads do not survive a fork.
     return ThreadPoolExecutor(n_threads, thread_name_prefix="skgd")
+
+
+def cut(n, parts):
+    """Return the ranges that cut the numbers from 0 to ``n`` into nearly equal parts."""
+    return list(itertools.pairwise(np.linspace(0, n, parts + 1).astype(int).tolist()))
 
 
 def added(parts):

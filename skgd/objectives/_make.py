@@ -1,12 +1,10 @@
 """The one type switch: what kind of rows, hence which objective."""
 
-import itertools
-
 import numpy as np
 import scipy.sparse as sp
 
 from .. import _kernels
-from .._threads import in_turn
+from .._threads import cut, in_turn
 from ._linear import LinearObjective
 from ._moments import Moments
 from ._scaled import ScaledObjective, scaling
@@ -76,10 +74,8 @@ def are_plain(X, y, n_features=None, n_threads=1):
 def _finite(data, n_threads):
     if len(data) < _LONG:
         return _kernels.is_finite(data)
-    ends = np.linspace(0, len(data), _PIECES + 1).astype(int).tolist()
-    pieces = list(itertools.pairwise(ends))
-    found = in_turn(lambda _, a, b: _kernels.is_finite(data[a:b]), pieces, n_threads)
-    return all(found)
+    pieces = cut(len(data), _PIECES)
+    return all(in_turn(lambda _, a, b: _kernels.is_finite(data[a:b]), pieces, n_threads))
 
 
 def check_sparse(X):

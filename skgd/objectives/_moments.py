@@ -1,14 +1,13 @@
 """Weighted moments of rows, dense or CSR, and second derivatives that are such moments."""
 
 import functools
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _kernels
 from .._kernels._reference import weigh
-from .._threads import added, in_turn
+from .._threads import added, cut, in_turn
 
 __all__ = [
     "Moments",
@@ -206,8 +205,7 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
             _kernels.gram_block(objective.table, numbers, h, shift, inv_scale, out)
         return out
 
-    edges = np.linspace(0, len(rows), parts + 1).astype(int).tolist()
-    found = added(in_turn(one, list(itertools.pairwise(edges)), objective.n_threads))
+    found = added(in_turn(one, cut(len(rows), parts), objective.n_threads))
     for matrix in found:
         matrix += np.triu(matrix, 1).T
     return dict(zip(pairs, found, strict=True))

@@ -1,12 +1,10 @@
 """Passes over all rows: sums of losses, their gradient, and the parts that these are made of."""
 
-import itertools
-
 import numpy as np
 
 from .. import _kernels
 from .._kernels import _reference
-from .._threads import added, in_turn
+from .._threads import added, cut, in_turn
 
 __all__ = ["Passes"]
 
@@ -26,8 +24,7 @@ class Passes:
         by_work = self.n_stored * self.n_outputs // _SMALLEST_PART
         n = int(max(1, min(_MOST_PARTS, by_work, most)))
         n = 2 ** (n.bit_length() - 1)  # an odd number would leave one of two threads idle
-        edges = np.linspace(0, self.n_rows, n + 1).astype(int)
-        return list(itertools.pairwise(edges.tolist()))
+        return cut(self.n_rows, n)
 
     def _prepared(self):
         """Cut the rows into ranges; return a gradient for each."""
@@ -175,8 +172,7 @@ class Passes:
     def _tables(self, n):
         """Return arrays with a row for each column of X, and in all a place for each output."""
         if n not in self._kept_tables:
-            edges = np.linspace(0, self.n_outputs, n + 1).astype(int)
-            widths = [_kernels.table_width(size) for size in np.diff(edges).tolist()]
+            widths = [_kernels.table_width(end - start) for start, end in cut(self.n_outputs, n)]
             self._kept_tables[n] = [np.zeros((self.n_features, width)) for width in widths]
         return self._kept_tables[n]
 
@@ -292,13 +288,13 @@ class Passes:
         # does not depend on how many share them out.
         grad, k = np.empty(self.n_params), self.n_outputs
         n = min(self.n_threads, _kernels.table_width(k) // _kernels.table_width(1))
-        tables, edges = self._tables(n), np.linspace(0, k, n + 1).astype(int).tolist()
+        tables = self._tables(n)
         G, g = self.split(grad)
 
         def one(i, first, last):
             _kernels.adjoint_across(self.table, u, first, last, tables[i])
             G[first:last] = tables[i][:, : last - first].T
 
-        in_turn(one, list(itertools.pairwise(edges)), self.n_threads)
+        in_turn(one, cut(k, n), self.n_threads)
         u.sum(axis=0, out=g)
         return grad
