@@ -195,3 +195,31 @@ def test_what_it_cannot_do_is_named(params, message):
     X = rows()[0]
     with pytest.raises(ValueError, match=message):
         GDClassifier(**{"loss": "hinge", "solver": SDCA(), **params}).fit(X, X[:, 0] > 0)
+
+
+def test_every_row_that_rests_has_its_turn(monkeypatch):
+    X, rng = rows(203)
+    y = np.where(X[:, 0] + 0.3 * rng.standard_normal(203) > 0, 1, 0)
+    awake, visited = SDCA._awake, []
+
+    def resting(active, still, turn):
+        visited.append(awake(active, np.full_like(still, 255), turn))
+        # More than half of the rows: a pass over all of them is then one over these.
+        return active.copy()
+
+    monkeypatch.setattr(SDCA, "_awake", staticmethod(resting))
+    est = GDClassifier("hinge", solver="sdca", max_iter=16, tol=0.0, random_state=0)
+    with pytest.warns(Warning, match="max_iter"):
+        est.fit(X, y)
+    assert_array_equal(np.sort(np.concatenate(visited[:16])), np.arange(203))
+
+
+def test_text_with_few_rows_at_the_kink_is_solved():
+    # Rows that rest for good would leave F where it is, and the bound of it too.
+    rng = np.random.RandomState(0)
+    n, d = 3000, 4000
+    X = sparse.random(n, d, density=0.005, random_state=rng, format="csr")
+    y = np.where(X @ rng.standard_normal(d) + 0.05 * rng.standard_normal(n) > 0, 1, 0)
+    est = GDClassifier("hinge", solver="sdca", alpha=1e-5, tol=1e-6, random_state=0).fit(X, y)
+    assert est.converged_
+    assert est.optimality_ <= 1e-6

@@ -126,9 +126,9 @@ class SDCA(Solver):
         -------
         State
             Sets ``value`` at the start, and in ``memory`` the slopes ``dual`` of shape
-            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``norms``, ``rngs``, ``eta`` of
-            the best point so far, and ``lower``, about the bound that the slopes give; for
-            softmax in place of ``dual`` and ``lower`` the ``slopes`` of shape
+            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``turns``, ``norms``, ``rngs``,
+            ``eta`` of the best point so far, and ``lower``, about the bound that the slopes
+            give; for softmax in place of ``dual`` and ``lower`` the ``slopes`` of shape
             (n_rows, n_outputs), and after a step ``grad``.
         """
         objective = problem.objective
@@ -155,6 +155,7 @@ class SDCA(Solver):
             intercept=b.copy(),
             still=np.zeros((1 if joint else k, n), dtype=np.uint8),
             norms=_kernels.row_norms(objective.memory(), objective.shift, None),
+            turns=[0] * (1 if joint else k),
             rngs=[np.random.default_rng(rng.randint(2**31 - 1)) for _ in range(1 if joint else k)],
             eta=eta,
         )
@@ -230,9 +231,11 @@ class SDCA(Solver):
 
         def one(_, j):
             visits = 0
-            for n in range(_MOST_PASSES):
+            for _ in range(_MOST_PASSES):
                 still = memory["still"][j][active]
-                order = self._awake(active, still, state.passes * _MOST_PASSES + n)
+                # Counted one by one: every row that rests has its turn.
+                order = self._awake(active, still, memory["turns"][j])
+                memory["turns"][j] += 1
                 if self.settings.shuffle:
                     order = shuffled(order, memory["rngs"][j])
                 (joint_turn if objective.loss.joint else turn)(j, np.ascontiguousarray(order))
