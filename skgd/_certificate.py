@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from ._driver import run
 from ._dual import (
     at_best_shift,
     balanced_shares,
@@ -14,10 +13,10 @@ from ._dual import (
     penalty_gap,
     promised,
     scalings,
+    targets,
 )
-from ._protocols import Stop
+from ._smoother import left_by, optimum_of, wider_band
 from .losses import Huber, RegressionLoss, Softmax, SquaredError
-from .solvers import Newton
 from .solvers._curvature import FACTORED, Factored, block_size
 
 __all__ = ["Certificate"]
@@ -30,7 +29,8 @@ _STEPS, _HALVINGS = 3, 5
 _MORE_STEPS = 12  # while each of them halves the gap
 _NO_FALL = 1e-8  # of F at zero coefficients
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
-_SMOOTHINGS, _SMOOTH_STEPS, _SOLVED = 3, 60, 1e-9
+_SMOOTHINGS = 3
+_PART = 0.3  # of the gap asked for, that a smooth problem may lie below
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -95,7 +95,7 @@ class Certificate:
        for the Lasso". ICML.
     """
 
-    changing = "null_value bound at_rounding model _last _outputs _smoothings".split()
+    changing = "null_value bound at_rounding model _last _outputs _smoothings _wider".split()
 
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
@@ -103,6 +103,7 @@ class Certificate:
         self.model = None  # Hessian of F near the optimum, to begin with the next time
         self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
+        self._wider = []  # the last smooth losses below, and points near their optima
 
     def __getstate__(self):
         return vars(self) | {"problem": None}  # which has the rows
@@ -202,6 +203,14 @@ class Certificate:
             other = Certificate(lower, self.null_value, self.tol)
             other.optimality(*there)
             self.bound = max(self.bound, other.bound)
+        self._wider = [*self._wider[1 - _SMOOTHINGS :], (loss, there[0])]
+        enough = _PART * max(self.tol, _LEAST) * (self.null_value - value)
+        if self._figure(value, slack) > self.tol and left_by(lower, self.problem, *there) <= enough:
+            # The wider a band is, the more digits slopes have, and they are nearer than points.
+            for wider, point in self._wider:
+                self._solve(self.problem.with_loss(wider, self.problem.alpha), point)
+                if self._figure(value, slack) <= self.tol:
+                    break
         return slack
 
     def _by_output(self, theta, value, eta, below):
@@ -319,34 +328,28 @@ class Certificate:
         ``Huber(epsilon)``, and they add up to what they must at the optimum of its own. Only
         rows nearer than ``delta`` widen the gap, each by ``epsilon delta / 4`` at most.
         """
-        problem, objective = self.problem, self.problem.objective
-        loss = objective.loss
-        if not isinstance(loss, Huber) or block_size(objective) > FACTORED:
+        problem, loss = self.problem, self.problem.objective.loss
+        if not isinstance(loss, Huber):
             return
-        left = np.sort(np.abs(objective.y.reshape(eta.shape) - eta), axis=None)
         room = max(self.tol, _LEAST) * (self.null_value - value) * len(eta) / loss.epsilon
-        near = int(np.searchsorted(left * np.arange(1, len(left) + 1), room))
-        delta = float(left[min(near, len(left) - 1)])
-        if not loss.epsilon < delta < np.inf:
+        delta = wider_band(problem.objective, eta, room)
+        if loss.epsilon < delta < np.inf:
+            share = loss.epsilon / delta
+            self._solve(problem.with_loss(Huber(delta), problem.alpha / share), theta, share)
+
+    def _solve(self, smooth, theta, share=1.0):
+        """Raise the bound by the optimum of a problem whose slopes times ``share`` are this one's.
+
+        Slopes that are nearly optimal will not do where l1 parts are tiny: sums of rows have to be
+        within these, and slopes that are shrunk until they are say nothing.
+        """
+        problem, objective = self.problem, self.problem.objective
+        if self._smoothings >= _SMOOTHINGS or block_size(objective) > FACTORED:
             return
         self._smoothings += 1
-        share = loss.epsilon / delta
-        smooth, solver = problem.with_loss(Huber(delta), problem.alpha / share), Newton()
-        state = solver.init(smooth, theta, None)
-        least = _SOLVED * state.violation
-
-        def solved(event):
-            stop = "stalled" in state.memory or event.violation <= least
-            return Stop("converged") if stop else None
-
-        result = run(smooth, solver, state, [solved], _SMOOTH_STEPS)
-        if result.interrupt is not None:
-            raise result.interrupt
-        point = result.state.point
+        point = optimum_of(smooth, theta)
         eta = objective.linear(point)
-        pull = share * smooth.objective.slopes(eta)[1]
-        if objective.fit_intercept:
-            evened(pull)
+        pull = share * self._slopes_of(smooth.objective, eta)
         self._raise_bound(point, problem.value(point, objective.slopes(eta)[0]), eta, pull)
 
     def _roomy(self, eta, pull):
@@ -355,8 +358,9 @@ class Certificate:
         Slopes that are moved in proportion to these stay within their bounds where others
         would be cut off.
         """
-        loss, y, s = self.problem.objective.loss, self._targets(), self.problem.objective.s
-        if not loss.flat:
+        objective = self.problem.objective
+        loss, y, s = objective.loss, targets(objective), objective.s
+        if not (loss.flat or loss.banded):
             return None  # enough rows are bent for some of them to come or go
         h = loss.hessian(y, eta, np)
         seen = h > 0
@@ -374,16 +378,10 @@ class Certificate:
         objective = self.problem.objective
         s = objective.s[:, None]
         u = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0) + change
-        pull = s * objective.loss.project(self._targets(), u, np)
+        pull = s * objective.loss.project(targets(objective), u, np)
         if objective.fit_intercept:
             evened(pull)
         return pull
-
-    def _targets(self):
-        """Return targets that formulas of the loss take beside two-dimensional slopes."""
-        objective = self.problem.objective
-        flat = objective.y.ndim == 1 and objective.n_outputs == 1 and not objective.loss.codes
-        return objective.y[:, None] if flat else objective.y
 
     # -- the gap --------------------------------------------------------------------
 

@@ -263,3 +263,9 @@ def has_gap(problem):
     """
     penalised = problem.has_l1 or problem.has_l2
     return penalised and not problem.custom and problem.objective.loss.has_conjugate
+
+
+def targets(objective):
+    """Return targets that formulas of a loss take beside two-dimensional slopes."""
+    flat = objective.y.ndim == 1 and objective.n_outputs == 1 and not objective.loss.codes
+    return objective.y[:, None] if flat else objective.y

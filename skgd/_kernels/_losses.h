@@ -201,6 +201,20 @@ INLINE double smooth_tube_value(double y, double q, double w, double tube)
     return u * (over - 0.5 * w * u);
 }
 
+/* Huber's loss b with its band widened to w. */
+INLINE double smooth_huber_slope(double y, double q, double w, double b)
+{
+    double u = (q - y) / w;
+    u = u > -1.0 ? u : -1.0;
+    return b * (u < 1.0 ? u : 1.0);
+}
+INLINE double smooth_huber_value(double y, double q, double w, double b)
+{
+    double r = fabs(q - y), u = r / w;
+    u = u < 1.0 ? u : 1.0;
+    return b * u * (r - 0.5 * w * u);
+}
+
 /* The same as a vector loop over a block and as a function of one number. */
 #define SEPARABLE(name) SEPARABLE_OF(name, a)
 #define SEPARABLE_OF(name, ...)                                                           \
@@ -249,6 +263,7 @@ SEPARABLE(modified_huber)
 SEPARABLE(smooth_hinge)
 SEPARABLE_OF(smooth_quantile, a, b)
 SEPARABLE_OF(smooth_tube, a, b)
+SEPARABLE_OF(smooth_huber, a, b)
 
 /* A class number outside 0..k-1 is the caller's fault, but must not read elsewhere. */
 INLINE idx_t class_of(double y, idx_t k)
@@ -321,6 +336,7 @@ static const loss_entry loss_table[] = {
     ENTRY(smooth_hinge, 1),
     ENTRY(smooth_quantile, 2),
     ENTRY(smooth_tube, 2),
+    ENTRY(smooth_huber, 2),
     {"softmax", 0, softmax_block, NULL},
     {NULL, 0, NULL, NULL},
 };

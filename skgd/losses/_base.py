@@ -59,6 +59,8 @@ class Loss(Component):
         Whether no coefficients at all are among the best, as for the perceptron.
     flat : bool
         Whether most rows may show no curvature though many together do, as for Huber's.
+    jumps : bool
+        Whether the second derivative jumps, as that of a squared hinge.
     joint : bool
         Whether the outputs of a row depend on each other, as for softmax.
     has_dual_step : bool
@@ -91,6 +93,7 @@ class Loss(Component):
     least_at_zero = False
     joint = False
     flat = False
+    jumps = False
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
 
@@ -182,6 +185,7 @@ class Loss(Component):
         return -math.inf, math.inf
 
     banded = False
+    band = 0.0  # the width of a band with which `smoothed` is the loss itself
 
     def smoothed(self, width, reach=1.0):
         r"""Return a smooth loss below this one that differs from it about the kinks only.
@@ -192,7 +196,8 @@ class Loss(Component):
         Parameters
         ----------
         width : float
-            :math:`\delta`, positive: the inverse of its curvature.
+            :math:`\delta`, positive: the inverse of its curvature. For `Huber` the residual where
+            its band ends, with a curvature of ``epsilon`` over that.
         reach : float, default=1.0
             How far from the middle of a band `hessian` shows that curvature, in halves of the
             band. More than 1 is a model that steps go less far by.

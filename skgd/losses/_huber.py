@@ -2,6 +2,7 @@
 
 from .._ranges import check_number
 from ._base import RegressionLoss, within
+from ._smoothed import SmoothHuber
 
 __all__ = ["Huber"]
 
@@ -45,10 +46,15 @@ class Huber(RegressionLoss):
     name = "huber"
     curvature = 1.0
     flat = True
+    jumps = True
     _kernel = ("huber", ("epsilon",))
 
     def __init__(self, epsilon=0.1):
         self.epsilon = epsilon
+
+    @property
+    def band(self):
+        return self.epsilon
 
     def check(self):
         check_number("epsilon", self.epsilon, low=0, closed="neither")
@@ -72,3 +78,6 @@ class Huber(RegressionLoss):
 
     def _dual_range(self, y, xp):
         return -self.epsilon, self.epsilon
+
+    def _smoothed(self, width, reach):
+        return SmoothHuber(max(width, self.epsilon), self.epsilon, reach)

@@ -96,6 +96,14 @@ class OneVsRest(Loss):
     def banded(self):
         return self.loss.banded
 
+    @property
+    def jumps(self):
+        return self.loss.jumps
+
+    @property
+    def band(self):
+        return self.loss.band
+
     def smoothed(self, width, reach=1.0):
         made = self.loss.smoothed(width, reach)
         return None if made is None else OneVsRest(made)

@@ -2,7 +2,7 @@
 
 from ._base import MarginLoss, RegressionLoss, within
 
-__all__ = ["SmoothHinge", "SmoothQuantile", "SmoothTube"]
+__all__ = ["SmoothHinge", "SmoothHuber", "SmoothQuantile", "SmoothTube"]
 
 
 class _Smooth:
@@ -69,6 +69,50 @@ class SmoothHinge(_Smooth, MarginLoss):
 
     def conjugate(self, y, dual, xp):
         return within(y * dual, -1, 0, y * dual + 0.5 * self.width * dual**2, xp)
+
+
+class SmoothHuber(_Smooth, RegressionLoss):
+    """`Huber` with a band of more than ``epsilon``, from which it is linear.
+
+    Parameters
+    ----------
+    width : float
+        Residual at which the band ends, at least ``epsilon``; at that it is `Huber`.
+    epsilon : float
+        As of `Huber`: the steepest slope.
+    reach : float, default=1.0
+        As of `SmoothHinge`.
+    """
+
+    name = "smooth_huber"
+    _kernel = ("smooth_huber", ("width", "epsilon"))
+
+    def __init__(self, width, epsilon, reach=1.0):
+        self.width = width
+        self.epsilon = epsilon
+        self.reach = reach
+
+    @property
+    def curvature(self):
+        return self.epsilon / self.width
+
+    def value(self, y, eta, xp):
+        r = xp.abs(eta - y)
+        u = xp.clip(r / self.width, None, 1)
+        return self.epsilon * u * (r - 0.5 * self.width * u)
+
+    def gradient(self, y, eta, xp):
+        return self.epsilon * xp.clip((eta - y) / self.width, -1, 1)
+
+    def hessian(self, y, eta, xp):
+        return self.epsilon * self._inside((eta - y) / self.width, -1.0, 1.0, xp)
+
+    def conjugate(self, y, dual, xp):
+        least = dual * y + 0.5 * self.width / self.epsilon * dual**2
+        return within(dual, *self._dual_range(y, xp), least, xp)
+
+    def _dual_range(self, y, xp):
+        return -self.epsilon, self.epsilon
 
 
 class SmoothQuantile(_Smooth, RegressionLoss):

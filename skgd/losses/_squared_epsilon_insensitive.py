@@ -32,6 +32,7 @@ class SquaredEpsilonInsensitive(RegressionLoss):
 
     name = "squared_epsilon_insensitive"
     curvature = 2.0
+    jumps = True
     _kernel = ("squared_epsilon_insensitive", ("epsilon",))
 
     def __init__(self, epsilon=0.1):

@@ -27,6 +27,7 @@ class SquaredHinge(MarginLoss):
 
     name = "squared_hinge"
     curvature = 2.0
+    jumps = True
     _kernel = ("squared_hinge", ())
 
     def value(self, y, eta, xp):

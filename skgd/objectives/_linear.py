@@ -268,6 +268,43 @@ class LinearObjective(Passes):
         y = np.ascontiguousarray(self.y[rows])
         return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)
 
+    def of_rows(self, rows):
+        """Return an objective of some rows alone, a copy with the mass of all of them.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which, each once, in ascending order, at least one.
+
+        Returns
+        -------
+        LinearObjective
+            This one where they are all there are.
+        """
+        if len(rows) == self.n_rows:
+            return self
+        y = np.ascontiguousarray(self.y[rows])
+        return self._like(self.X[rows], y, self.s[rows], self.mass, self.loss)
+
+    def row_products(self, weight, shift=None, inv_scale=None):
+        r"""Return the products of all pairs of rows, :math:`z_i^T \mathrm{diag}(w) z_l`.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_features,)
+            :math:`w`.
+        shift, inv_scale : ndarray of shape (n_features,), default=None
+            As of `hessian`; there is no entry for the intercept.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_rows)
+            In float64. Costs the stored entries times the rows; a hundred rows are made dense, or
+            copied, at a time.
+        """
+        weight = weight if inv_scale is None else weight * inv_scale**2
+        return _moments.row_products(self.X, weight, shift)
+
     def one_row(self):
         """Return an objective of the same loss and variables, on a copy of the first row."""
         one, y = np.ones(1), self.y[:1].copy()

@@ -27,6 +27,8 @@ _ROOM = 2**22  # bytes that their sums may always take
 _ENOUGH = 0.2  # share of the rows that must show a curvature
 _WIDENINGS = 60
 _SLIGHT = 1e-3  # of the mean curvature of an output: one that is left to the diagonal
+_TOGETHER = 128  # rows that are made dense at a time
+_SCATTERED = 10.0  # times the products of a block of rows, one of two sparse ones takes
 _SLICE = 8192  # rows whose second derivatives are taken at a time
 
 
@@ -209,6 +211,47 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
     for matrix in found:
         matrix += np.triu(matrix, 1).T
     return dict(zip(pairs, found, strict=True))
+
+
+def row_products(X, weight, shift):
+    """Return what `LinearObjective.row_products` does."""
+    if hasattr(X, "tocsr"):
+        out = _sparse_products(X, weight)
+    else:
+        n = X.shape[0]
+        out = np.empty((n, n))
+        for first in range(0, n, _TOGETHER):
+            # From the first row on: what lies above the diagonal is below it too.
+            few = X[first : first + _TOGETHER] * weight
+            stop = first + len(few)
+            out[first:, first:stop] = X[first:] @ few.T
+            out[first:stop, first:] = out[first:, first:stop].T
+    if shift is not None:
+        along = X @ (weight * shift)
+        out -= along[:, None] + along
+        out += float(weight @ (shift * shift))
+    return out
+
+
+def _sparse_products(X, weight):
+    n = X.shape[0]
+    counts = np.bincount(X.indices, minlength=X.shape[1])
+    used = np.flatnonzero(counts)
+    place = np.zeros(X.shape[1], dtype=X.indices.dtype)
+    place[used] = np.arange(len(used))
+    # Of what no row has nothing is left: most columns, where rows are few.
+    X = type(X)((X.data.astype(np.float64), place[X.indices], X.indptr), shape=(n, len(used)))
+    other = X.copy()
+    other.data *= weight[used][X.indices]
+    if _SCATTERED * float(counts @ counts) < float(X.nnz) * n:
+        return (X @ other.T).toarray()
+    out = np.empty((n, n))
+    for first in range(0, n, _TOGETHER):
+        few = other[first : first + _TOGETHER].T.toarray(order="C")
+        stop = first + few.shape[1]
+        out[first:, first:stop] = X[first:] @ few
+        out[first:stop, first:] = out[first:, first:stop].T
+    return out
 
 
 def own_moments(objective, eta, rows, shift=None, inv_scale=None):

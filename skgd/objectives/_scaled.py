@@ -211,6 +211,14 @@ class ScaledObjective:
         """Return a scaled objective of at most ``most`` rows, in the same variables."""
         return ScaledObjective(self.inner.sample(most), self.shift, self.scale)
 
+    def of_rows(self, rows):
+        """Return a scaled objective of some rows alone; see `LinearObjective.of_rows`."""
+        return ScaledObjective(self.inner.of_rows(rows), self.shift, self.scale)
+
+    def row_products(self, weight):
+        """Return the weighted products of all pairs of scaled rows."""
+        return self.inner.row_products(weight, self.shift, self.inv_scale)
+
     def outputs(self):
         """Return an objective for each output, or this one alone where they are coupled."""
         inner = self.inner.outputs()

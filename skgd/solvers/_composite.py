@@ -7,7 +7,7 @@ from .. import _kernels
 
 __all__ = ["accelerated", "lasso"]
 
-_SWEEPS = 200
+_SWEEPS = 40
 _ROUNDS = 30  # of coordinate descent and exact steps in turn
 _INNER = 500
 

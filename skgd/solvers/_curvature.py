@@ -5,11 +5,22 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ._composite import accelerated, lasso
 
-__all__ = ["DAMPING", "FACTORED", "Diagonal", "Factored", "block_size", "formed_size"]
+__all__ = [
+    "DAMPING",
+    "FACTORED",
+    "Diagonal",
+    "Factored",
+    "ThroughRows",
+    "bent_rows",
+    "block_size",
+    "formed_size",
+    "passable",
+]
 
 DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
+_ROWS = 2500  # with a curvature, whose products with each other are formed and factored
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
@@ -29,6 +40,105 @@ def formed_size(objective):
     size, own = block_size(objective), objective.n_features + 1
     few = own <= FACTORED and objective.n_outputs * own**2 <= _ROOM * FACTORED**2
     return own if size > FACTORED and few else size
+
+
+def passable(problem):
+    """Return whether a Hessian may be had through the rows: l2 on all, outputs by themselves."""
+    if problem.has_l1 or problem.custom or not (problem.has_l2 and np.min(problem.l2) > 0.0):
+        return False
+    return problem.objective.n_outputs == 1 or not problem.objective.loss.joint
+
+
+def bent_rows(problem, eta):
+    """Return weighted second derivatives of the losses, None where too many rows have one."""
+    if not passable(problem):
+        return None
+    bent = problem.objective.curvatures(eta)
+    return bent if (bent > 0.0).sum(axis=0).max(initial=0) <= _ROWS else None
+
+
+class ThroughRows:
+    r"""The second derivative of F where few rows have a curvature, and its inverse.
+
+    With :math:`Z` the rows that do, :math:`D` their curvatures over the mass, and
+    :math:`\Lambda` the l2 part,
+
+    .. math::
+
+        (\Lambda + Z^T D Z)^{-1} = \Lambda^{-1}
+            - \Lambda^{-1} Z^T (D^{-1} + Z \Lambda^{-1} Z^T)^{-1} Z \Lambda^{-1}
+
+    so a matrix of the order of the rows is factored, not one of the columns.
+
+    Parameters
+    ----------
+    problem : Problem
+        With an l2 part on all coefficients and no other.
+    bent : ndarray of shape (n_rows, n_outputs)
+        Weighted second derivatives of the losses.
+    """
+
+    def __init__(self, problem, bent):
+        self.split, self.n_coef = problem.objective.split, problem.objective.n_coef
+        self.parts = [
+            _OneThroughRows(part, np.ascontiguousarray(bent[:, j]))
+            for j, part in enumerate(problem.outputs())
+        ]
+
+    def solve(self, grad):
+        out = np.zeros_like(grad)
+        (G, g), (W, b) = self.split(grad), self.split(out)
+        for j, part in enumerate(self.parts):
+            W[j], b[j] = part.solve(G[j], g[j])
+        return out
+
+
+class _OneThroughRows:
+    def __init__(self, problem, bent):
+        objective = problem.objective
+        self.l2 = np.broadcast_to(problem.l2, objective.n_features)
+        rows = np.flatnonzero(bent > 0.0)
+        self.rows = None
+        if not len(rows):
+            return
+        self.rows, self.bent = objective.of_rows(rows), bent[rows] / objective.mass
+        matrix = self.rows.row_products(1.0 / self.l2)
+        matrix.flat[:: len(matrix) + 1] += 1.0 / self.bent
+        if not np.isfinite(matrix).all():
+            raise LinAlgError("Products of rows are not finite.")
+        self.factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        self.free = objective.fit_intercept
+        if self.free:
+            pull, total = self._adjoint(self.bent)
+            self.pull, self.along = pull, self._inner(pull)
+            rest = total - float(pull @ self.along)
+            self.rest = max(rest, DAMPING * total)  # without l2 the intercept may be a column
+
+    def _linear(self, w):
+        return self.rows.linear(np.append(w, 0.0))[:, 0]
+
+    def _adjoint(self, u):
+        found = self.rows.adjoint(u[:, None])
+        return found[:-1], float(found[-1])
+
+    def _inner(self, r):
+        """Solve with the Hessian of the coefficients, once more for what is left."""
+        x = self._once(r)
+        left = r - self.l2 * x - self._adjoint(self.bent * self._linear(x))[0]
+        return x + self._once(left)
+
+    def _once(self, r):
+        x = r / self.l2
+        u = cho_solve(self.factor, self._linear(x), check_finite=False)
+        return x - self._adjoint(u)[0] / self.l2
+
+    def solve(self, r, c):
+        if self.rows is None:
+            return r / self.l2, 0.0
+        if not self.free:
+            return self._inner(r), 0.0
+        b = (c - float(self.along @ r)) / self.rest
+        return self._inner(r) - b * self.along, b
 
 
 class Factored:

@@ -4,7 +4,15 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from ._composite import accelerated
-from ._curvature import DAMPING, FACTORED, Factored, block_size, formed_size
+from ._curvature import (
+    DAMPING,
+    FACTORED,
+    Factored,
+    ThroughRows,
+    bent_rows,
+    block_size,
+    formed_size,
+)
 from ._lbfgs import LBFGS
 from ._line_search import MarginLine
 
@@ -244,7 +252,11 @@ class Newton(LBFGS):
             memory["since"] = 0
             self._forget(memory)
             if formed_size(objective) > FACTORED:
-                memory["model"] = _Applied(problem, state.theta)
+                bent = bent_rows(problem, memory["eta"])
+                few = bent is not None
+                memory["model"] = (
+                    ThroughRows(problem, bent) if few else _Applied(problem, state.theta)
+                )
             else:
                 rows = objective.active()
                 if memory["sample"] < len(rows):

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._protocols import State
 from ._base import Solver
-from ._curvature import FACTORED, block_size
+from ._curvature import FACTORED, bent_rows, block_size, passable
 from ._lbfgs import LBFGS
 from ._line_search import refuse_rates
 from ._newton import Newton
@@ -16,6 +16,7 @@ _NARROWER = 0.2  # factor of the width, when a smooth problem has served its pur
 _WIDER = 5.0  # times the width that a run near this one ended with, to begin with
 _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
 _SOLVED = 1e-3  # of the violation with which a width began
+_ASKED = 0.1  # the same, for asking how near the optimum is where no narrower band comes
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
@@ -127,20 +128,27 @@ class Smoothing(Solver):
         """Return a problem for each output, kept while the whole is the same."""
         kept = getattr(self, "_kept", None)
         if kept is None or kept[0] is not problem:
-            parts = [problem] if problem.objective.loss.smooth else problem.outputs()
+            plain = problem.objective.loss.smoothed(1.0) is None
+            parts = [problem] if plain else problem.outputs()
             self._kept = kept = problem, parts, [None] * len(parts)
         return kept[1]
 
     def _first(self, part, theta, j):
         objective, width = part.objective, None
-        if not objective.loss.smooth:
+        loss = objective.loss
+        if loss.smoothed(1.0) is not None:
             # Wide enough for where it begins, which without an intercept may be far off.
-            unit = float(objective.loss.unit(objective.y, objective.s))
-            width = _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass)
+            unit = float(loss.unit(objective.y, objective.s))
+            steepest = loss.band or 1.0
+            width = _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
             if self.widths is not None:
                 width = min(width, _WIDER * self.widths[j])
-        solver = Newton() if block_size(objective) <= FACTORED else LBFGS()
-        run = _Run(solver, width)
+            width = max(width, loss.band)
+        if block_size(objective) <= FACTORED:
+            solver = Newton()
+        else:
+            solver = _ThroughRows() if passable(part) else LBFGS()
+        run = _Run(solver, width, width is not None and width <= loss.band)
         run.begin(part, self._smooth(part, run), theta)
         return run
 
@@ -190,9 +198,10 @@ class Smoothing(Solver):
             # Those that are far ahead of the others wait for them.
             most = max(run.hidden for run in runs)
             for part, run in zip(parts, runs, strict=True):
-                if run.hidden >= _NARROWER * most:
-                    run.width *= _NARROWER
-                    run.reach = run.least = 1.0
+                if run.at_end:
+                    run.go_on()
+                elif run.hidden >= _NARROWER * most:
+                    run.narrow(part.objective.loss.band)
                     run.begin(part, self._smooth(part, run), run.inner.theta)
         for part, run in zip(parts, runs, strict=True):
             if not run.served:
@@ -203,7 +212,7 @@ class Smoothing(Solver):
                 memory["stalled"] = True
         elif memory["served"]:
             hidden = sum(run.hidden for run in runs)
-            if hidden <= _LEAST * abs(state.value):
+            if hidden <= _LEAST * abs(state.value) and not any(run.moves for run in runs):
                 memory["stalled"] = True
         return state
 
@@ -213,11 +222,22 @@ class Smoothing(Solver):
         state.memory["eta"] = None
 
 
+class _ThroughRows(Newton):
+    """Newton steps where few rows lie in a band, and L-BFGS steps where there are more."""
+
+    def _search(self, problem, state):
+        memory = state.memory
+        if memory["model"] is None and bent_rows(problem, memory["eta"]) is None:
+            return LBFGS._search(self, problem, state)
+        return super()._search(problem, state)
+
+
 class _Run:
     """Steps on smooth losses, ever nearer to one with a kink, of one output."""
 
-    def __init__(self, solver, width):
+    def __init__(self, solver, width, at_end):
         self.solver, self.width, self.reach, self.least = solver, width, 1.0, 1.0
+        self.at_end = at_end  # the loss itself is smooth, and this is it
         self.value, self.point, self.eta, self.reference = np.nan, None, None, None
         self.served, self.hidden, self.below = False, 0.0, None
 
@@ -228,6 +248,22 @@ class _Run:
         self.reference = self.first if self.reference is None else self.reference
         self.served = False
         self._look(part)
+
+    def narrow(self, band):
+        """Take the next width, at the end that of the band which the loss has."""
+        self.width = max(_NARROWER * self.width, band)
+        self.at_end = self.width <= band
+        self.reach = self.least = 1.0
+
+    def go_on(self):
+        """Do more steps on the same problem, where there is no narrower one."""
+        if self.moves:
+            self.first, self.served = self.inner.violation, False
+
+    @property
+    def moves(self):
+        """Whether steps on the loss itself still lower F."""
+        return self.at_end and "stalled" not in self.inner.memory
 
     def _look(self, part):
         inner, value, eta = self.inner, self.inner.value, self.inner.memory["eta"]
@@ -261,7 +297,11 @@ class _Run:
             return
         most = _STEPS if isinstance(self.solver, Newton) else _SMALL_STEPS
         solved = inner.violation <= _SOLVED * self.first
-        if stalled or inner.t >= most or (solved and before - inner.value <= _SERVED * self.hidden):
+        if self.at_end:
+            self.served = stalled or inner.violation <= _ASKED * self.first
+            return
+        little = before - inner.value <= _SERVED * self.hidden
+        if stalled or inner.t >= most or (solved and little):
             self.served = True
         elif inner.rate < _SHORT:
             self._widen()

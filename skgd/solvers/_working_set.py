@@ -14,6 +14,7 @@ _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that s
 _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
+_AGAIN = 100  # steps after which columns that were too many are counted again
 _SOLVED = 1e-2  # part of the violation, to which the restricted problem is solved
 _STEPS = 12
 
@@ -68,7 +69,7 @@ def restricted_step(solver, problem, state, noise):
         With an l1 part.
     state : State
         Of a solver that keeps ``grad`` and ``eta``. Sets ``columns``, how many were chosen: 0 once
-        they are too many, from where on none are.
+        they are too many, from where on none are but for a look every 100 steps.
     noise : float
         Rounding of F.
 
@@ -79,7 +80,9 @@ def restricted_step(solver, problem, state, noise):
     """
     theta, memory, split = state.theta, state.memory, problem.objective.split
     if memory["columns"] == 0:
-        return None
+        if state.t % _AGAIN or state.t == _AGAIN:
+            return None
+        memory["columns"] = np.inf  # by now coefficients may have gone back to zero
     columns = chosen_columns(problem, theta, memory["grad"], memory["columns"])
     part = None if columns is None else problem.columns(columns)
     memory["columns"] = 0 if part is None else len(columns)
