@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import QuantileRegressor
 from test_certificate import PENALTIES, case_name, least, run_of
 
-from skgd import GDRegressor, _certificate
+from skgd import GDRegressor, _certificate, _smoother
 from skgd._certificate import Certificate
 from skgd._problem import Problem
 from skgd.losses import Huber, LogLoss, OneVsRest, Poisson, Softmax, SquaredError, SquaredHinge
@@ -182,7 +182,7 @@ def test_the_bound_of_a_smoother_loss_is_a_bound(target, penalty, fit_intercept)
     "params", [{"solver": "sgd", "max_iter": 3}, {"solver": "newton", "tol": None, "max_iter": 3}]
 )
 def test_a_figure_that_nobody_waits_for_solves_no_other_problem(target, monkeypatch, params):
-    monkeypatch.setattr(_certificate, "Newton", None)
+    monkeypatch.setattr(_smoother, "Newton", None)
     X = np.random.default_rng(0).normal(size=(300, 4))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -169,12 +169,13 @@ def test_one_seed_is_one_result_whatever_the_threads():
 def test_auto_takes_it_for_a_kink_on_many_columns_with_an_l2_part():
     X = sparse.random_array((60, 2000), density=0.02, format="csr", random_state=0)
     y = np.arange(60) % 2
+    params = {"loss": "hinge", "alpha": 1e-3, "random_state": 0}
     solvers = {
-        penalty: type(GDClassifier("hinge", penalty=penalty, random_state=0).fit(X, y).solver_)
+        penalty: type(GDClassifier(penalty=penalty, **params).fit(X, y).solver_)
         for penalty in ("l2", "elasticnet", "l1")
     }
     assert solvers == {"l2": SDCA, "elasticnet": SDCA, "l1": Smoothing}
-    est = GDClassifier("hinge", random_state=0).fit(X, y)
+    est = GDClassifier(**params).fit(X, y)
     assert est.converged_
     assert est.optimality_kind_ == "gap"
 

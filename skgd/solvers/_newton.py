@@ -112,10 +112,11 @@ class Newton(LBFGS):
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. A softmax of more than 1,500 coefficients has
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
     40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
-    through their squares alone. Beyond, it is not formed: conjugate gradients solve with
-    products, each of which reads the rows; with an l1 part these take what working sets of
-    columns, as of `LBFGS`, have left. Memory: the Hessian and its factors, and five arrays
-    of shape ``(n_rows, n_outputs)``.
+    through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
+    l1 part, and at most 2,500 rows that have a curvature, a matrix of the order of these rows is
+    factored; else conjugate gradients solve with products, each of which reads the rows; with an
+    l1 part these take what working sets of columns, as of `LBFGS`, have left. Memory: the Hessian
+    and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.
 

@@ -41,14 +41,16 @@ class Smoothing(Solver):
     Outputs that do not depend on each other, several targets or one class against the rest, are
     problems of their own. Steps are those of `Newton` where at most 1,500 coefficients depend on
     each other, whose Hessian is that of the rows inside a band, or near one where so few lie inside
-    that steps were too long; beyond, they are those of `LBFGS`. With a smooth loss there is nothing
+    that steps were too long; beyond, they are those of `LBFGS`, and with an l2 penalty those of
+    `Newton` once at most 2,500 rows lie in a band. ``huber`` has a band of its own: those of the
+    smooth losses narrow until they are that. With another smooth loss there is nothing
     to smooth, and all steps are steps of F.
 
     Notes
     -----
-    For ``hinge``, ``absolute_error``, ``quantile`` and ``epsilon_insensitive`` with a penalty of
-    the elastic-net family or none. A step costs what one of `Newton` or `LBFGS` does, a narrower
-    band one reading of X.
+    For ``hinge``, ``absolute_error``, ``quantile``, ``epsilon_insensitive`` and ``huber`` with a
+    penalty of the elastic-net family or none. A step costs what one of `Newton` or `LBFGS` does,
+    a narrower band one reading of X.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
