@@ -122,13 +122,14 @@ def _finish(est, plan, problem, result, watch):
             move(guard.theta)
     # F of a user's own loss may be least anywhere, but never above that of zeros either.
     if not state.value <= watch.zero_value and not objective.loss.least_at_zero:
-        warnings.warn(
-            f"F at the best point reached ({state.value:.6g}) is above F at zero coefficients "
-            f"({watch.zero_value:.6g}), so the model returned is zero. Raise max_iter, or "
-            "leave out coef_init and intercept_init.",
-            ConvergenceWarning,
-            stacklevel=7,
-        )
+        if result.reason != "converged":  # else zeros are the optimum, as near as was asked for
+            warnings.warn(
+                f"F at the best point reached ({state.value:.6g}) is above F at zero coefficients "
+                f"({watch.zero_value:.6g}), so the model returned is zero. Raise max_iter, or "
+                "leave out coef_init and intercept_init.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
         move(objective.from_user(objective.zeros()))
     vanishes = 0.0 <= watch.zero_value < _TINY and 0.0 <= state.value < _TINY
     if vanishes and not objective.loss.least_at_zero:

@@ -1,5 +1,7 @@
 """Losses with a kink: smooth ones below them, and the optimum that they lead to."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from sklearn.linear_model import QuantileRegressor
 from sklearn.svm import SVC
 
 from skgd import GDClassifier, GDRegressor
+from skgd._protocols import State
 from skgd.losses import (
     AbsoluteError,
     EpsilonInsensitive,
@@ -21,7 +24,7 @@ from skgd.losses import (
     Perceptron,
     Quantile,
 )
-from skgd.solvers import Newton, Smoothing
+from skgd.solvers import Newton, Smoothing, Solver
 
 KINKED = [AbsoluteError(), Quantile(0.3), EpsilonInsensitive(0.4), Hinge()]
 NARROW = Huber(0.5)  # which is smooth, and nearly has a kink
@@ -310,3 +313,35 @@ def test_steps_go_on_where_slopes_do():
         "epsilon_insensitive", penalty="elasticnet", alpha=0.3, l1_ratio=0.5, tol=1e-6
     ).fit(X, y)
     assert est.converged_
+
+
+class Stays(Solver):
+    """Ends where it began."""
+
+    def init(self, problem, theta, rng):
+        state = State(theta.copy())
+        state.point, state.violation = state.theta, 0.0
+        state.value = problem.value(theta)
+        return state
+
+    def step(self, problem, state):
+        state.t, state.passes = state.t + 1, state.passes + 1
+        return state
+
+
+def test_zeros_that_are_as_near_as_was_asked_for_are_returned_without_a_warning():
+    # As where F falls by less than rounding: a certified point may be a little above zeros.
+    X, y = numbers()
+    y = y - np.median(y)
+    worse = -1e-6 * np.sign(X.T @ np.sign(y))
+    assert np.abs(y - X @ worse).mean() > np.abs(y).mean()
+    params = {"loss": "absolute_error", "solver": Stays(), "fit_intercept": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = GDRegressor(**params, tol=5.0).fit(X, y, coef_init=worse)
+    assert est.stop_reason_ == "converged"
+    assert_array_equal(est.coef_, 0.0)
+    est = GDRegressor(**params, max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="above F at zero coefficients"):
+        est.fit(X, y, coef_init=worse)
+    assert_array_equal(est.coef_, 0.0)
