@@ -191,7 +191,10 @@ class Certificate:
         pull = self.problem.objective.s[:, None] * dual.T
         if self.problem.objective.fit_intercept:
             evened(pull)
-        return self._raise_bound(theta, value, eta, pull)[1]
+        slack = self._raise_bound(theta, value, eta, pull)[1]
+        if self._figure(value, slack) > self.tol:
+            self._raise_bound(theta, value, eta)  # the losses' own may be nearer by far
+        return slack
 
     def _from_below(self, theta, value, eta, loss, *there):
         """Do the same by the optimum of a smooth loss below that of the problem."""

@@ -5,10 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDRegressor, load_checkpoint
+from skgd.callbacks import Checkpoint
 from skgd.losses import Hinge, LogLoss, OneVsRest, Softmax, SquaredHinge
 from skgd.penalties import L1, L2
 from skgd.solvers import LBFGS, SDCA, Newton, Smoothing, _curvature, _smoothing
@@ -29,14 +30,14 @@ def test_it_is_the_inverse_of_the_hessian(make_problem, loss, kind, fit_intercep
     objective = problem.objective
     rng = np.random.RandomState(0)
     eta = objective.linear(0.1 * rng.standard_normal(objective.n_params))
-    found = ThroughRows(problem, bent_rows(problem, eta))
+    v = rng.standard_normal(objective.n_params)
+    found = ThroughRows(problem, bent_rows(problem, eta), v)
     H = np.zeros((objective.n_params, objective.n_params))
     d, k = objective.n_features, objective.n_outputs
     for (j, _), block in objective.hessian(eta, objective.active()).items():
         at = np.append(j * d + np.arange(d), k * d + j)
         H[np.ix_(at, at)] = block / objective.mass
     H[: k * d, : k * d] += np.diag(np.tile(np.broadcast_to(problem.l2, d), k))
-    v = rng.standard_normal(objective.n_params)
     if not fit_intercept:
         H[k * d :], H[:, k * d :], v[k * d :] = 0.0, 0.0, 0.0
         H[k * d :, k * d :] = np.eye(k)
@@ -176,6 +177,77 @@ def test_what_auto_takes_for_numbers_on_many_columns(loss, penalty, taken):
         warnings.simplefilter("ignore")
         est = GDRegressor(loss, penalty=penalty, alpha=1e-3, random_state=0, max_iter=3)
         assert type(est.fit(X, eta).solver_) is taken
+
+
+def test_rows_that_are_alike_are_left_to_lbfgs():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2500, 1600))  # more rows than columns
+    offset = sp.csr_array(np.c_[2020.0 + rng.integers(-5, 5, 300), rng.random((300, 1700)) < 0.05])
+    far = rng.standard_normal((300, 1700)) + 100.0
+    wide_rows = wide()[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rows, params in (
+            (X, {"alpha": 1e-2}),
+            (offset, {"alpha": 50.0}),
+            (far, {"alpha": 0.1, "fit_intercept": False}),
+            (wide_rows, {"alpha": 1e-2, "penalty": "elasticnet", "l1_ratio": 0.99}),
+        ):
+            y = np.asarray(rows[:, [1, 2, 3]].sum(axis=1)).ravel()
+            for loss in ("squared_epsilon_insensitive", "squared_error"):
+                est = GDRegressor(loss, random_state=0, **params).fit(rows, y)
+                assert type(est.solver_) is LBFGS
+                assert est.converged_
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber", "absolute_error"])
+def test_rows_that_leave_no_digits_are_not_gone_through(loss):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 1600))
+    y = X[:, :5].sum(axis=1)
+    kind, y = (GDClassifier, y > 0) if loss == "log_loss" else (GDRegressor, y)
+    solver = "smoothing" if loss == "absolute_error" else "newton"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = kind(loss, solver=solver).fit(X * 1e6, y)
+    assert est.optimality_ <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"loss": "hinge", "solver": "smoothing"},
+        {"loss": "log_loss", "solver": "newton"},
+        {"loss": "squared_hinge", "solver": "newton", "many": True},
+    ],
+)
+def test_a_run_goes_on_from_a_file_without_rows_of_x(tmp_path, params, monkeypatch):
+    X, eta, _ = wide(scale=30.0)
+    y = eta + 20.0 > 0
+    params = dict(params)
+    if params.pop("many", False):
+        monkeypatch.setattr(_curvature, "_ROWS", 0)  # products
+    settings = {**params, "alpha": 1e-3, "tol": 1e-9, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = GDClassifier(max_iter=14, **settings).fit(X, y)
+        part = GDClassifier(max_iter=14, **settings)
+        file = tmp_path / "run"
+        part.set_callbacks(Checkpoint(file), lambda event: event.iteration == 6).fit(X, y)
+        assert part.n_iter_ < whole.n_iter_
+        assert file.stat().st_size < 3_000_000
+        going_on = load_checkpoint(file).fit(X, y)
+    assert_array_equal(going_on.coef_, whole.coef_)
+    assert going_on.n_iter_ == whole.n_iter_
+
+
+def test_the_certificate_of_dual_ascent_is_asked_for_now_and_then():
+    # Nearly all slopes are at a bound, and what `sdca` itself knows of the gap is poor.
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 40)), 1e4 * rng.standard_normal(300)
+    est = GDRegressor("huber", alpha=100.0, solver="sdca", random_state=0).fit(X, y)
+    assert est.converged_
+    assert est.n_iter_ <= 100
 
 
 def test_auto_leaves_batches_to_solvers_that_take_them():

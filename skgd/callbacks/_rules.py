@@ -151,7 +151,7 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
-        if "dual" in self.memory:
+        if "dual" in self.memory and event.iteration < self._iteration:
             known = self.certificate.null_value - self.memory["lower"]
             if not event.value - self.memory["lower"] <= self._share * self.tol * known:
                 return False

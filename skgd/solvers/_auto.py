@@ -2,13 +2,17 @@
 
 import math
 
+import numpy as np
+
 from ._curvature import FACTORED, block_size, formed_size
 from ._given import BOUNDS, RATES, STEPS, given
 
 __all__ = ["automatic", "automatic_stream"]
 
 _STEEP = 500.0  # what rows do to each other's slopes, up to which dual ascent needs few passes
-_GENTLE = 10.0  # the same, from which `lbfgs` needs many steps
+_DENSE = 50.0  # the same of dense rows, which are seldom as unlike each other as those of text
+_GENTLE, _LITTLE = 10.0, 1.0  # from which `lbfgs` needs many steps; more where curvatures jump
+_FEW, _ALIKE = 10, 0.9  # a tenth of the columns, and what part of |x|^2 they may hold
 
 
 def automatic(problem, settings):
@@ -25,18 +29,19 @@ def automatic(problem, settings):
     ``huber`` with a narrow band, and an l1 part                ``smoothing``
     at most 1,500 coefficients that depend on each other        ``newton``
     softmax of as many columns at most, with l2 or no penalty   ``newton``
-    more, a second derivative that jumps, rows that fit         ``sdca``
-    more, another loss that is no softmax, rows that fit well   ``sdca``
+    more, no softmax, and rows that fit a smooth loss           ``sdca``
     more, and a penalty of the elastic-net family or none       ``lbfgs``
     more, and another penalty                                   ``agd``
     ==========================================================  =============
 
     Coefficients depend on each other within an output, for softmax across outputs too. Rows fit
     where there is an l2 part and the mean of ``|x|^2 / (n alpha)``, the part of alpha that is
-    l2, is at most 500: about what passes `sdca` needs. Of dense rows x is centred. They fit well
-    where it is at least 10 too, since few steps of `lbfgs` do below; for ``squared_error`` with an
-    l1 part they never do. It jumps for ``huber`` and squared hinges and tubes. A band is narrow
-    up to one standard deviation of the targets.
+    l2, is at most 500: about what passes `sdca` needs. Of dense rows x is centred, with an
+    intercept. Smooth losses ask for more: no more rows than columns, a tenth of which hold at
+    most nine tenths of ``|x|^2``; an l1 part no larger than the l2 part, for ``squared_error``
+    none; and a figure of at least 1 where the second derivative jumps, as of ``huber`` and of
+    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below; of dense rows
+    at most 50. A band is narrow up to one standard deviation of the targets.
 
     Parameters
     ----------
@@ -75,31 +80,40 @@ def automatic(problem, settings):
     return "agd" if problem.custom else "sdca" if _suits_dual(problem, settings) else "lbfgs"
 
 
-def _suits_dual(problem, settings):
-    """Return whether `SDCA` is faster than `LBFGS` where the loss is smooth."""
-    loss = problem.objective.loss
-    if loss.joint or (loss.name == "squared_error" and problem.has_l1):
-        return False
-    # Where curvatures come and go, changes of the gradient say little of the next one.
-    least = 0.0 if loss.jumps else _GENTLE
-    return least <= _steepness(problem, settings) <= _STEEP
-
-
 def _narrow(objective):
     """Return whether nearly all rows lie where a loss that is quadratic near zero is not."""
     return 0.0 < objective.loss.band <= objective.loss.unit(objective.y, objective.s)
 
 
-def _steepness(problem, settings):
-    """Return about how many passes `SDCA` needs, infinity where it cannot be or is refused."""
+def _suits_dual(problem, settings):
+    """Return whether `SDCA` is faster than `LBFGS` where the loss is smooth."""
+    objective, loss = problem.objective, problem.objective.loss
+    if loss.joint or (loss.name == "squared_error" and problem.has_l1):
+        return False
+    # More rows than columns, or a strong l1 part, and rows disturb each other far more.
+    if objective.n_active > objective.n_features or problem.pull > problem.decay:
+        return False
+    least = _LITTLE if loss.jumps else _GENTLE
+    return least <= _steepness(problem, settings, True) <= (_STEEP if objective.sparse else _DENSE)
+
+
+def _steepness(problem, settings, apart=False):
+    """Return about how many passes `SDCA` needs, infinity where it cannot be or is refused.
+
+    With ``apart`` also where a few columns hold nearly all that rows are, so that these are alike.
+    """
     objective = problem.objective
     if not (objective.loss.has_dual_step and problem.has_l2) or given(settings, *STEPS):
         return math.inf
-    if objective.sparse:
-        square = float(objective.s @ objective.row_norms()) / objective.mass
-    else:
-        square = float(objective.moments()[1].sum())
-    return square / (objective.n_active * problem.decay)
+    mean, square, *_ = objective.moments()
+    if objective.sparse or not objective.fit_intercept:
+        square = square + mean * mean  # not centred
+    total = float(square.sum())
+    if apart:
+        few = max(1, min(objective.n_active, objective.n_features) // _FEW)
+        if not float(np.partition(square, -few)[-few:].sum()) <= _ALIKE * total:
+            return math.inf
+    return total / (objective.n_active * problem.decay)
 
 
 def automatic_stream(loss, penalty, settings):

@@ -20,7 +20,8 @@ __all__ = [
 DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
-_ROWS = 2500  # with a curvature, whose products with each other are formed and factored
+_ROWS = 2000  # with a curvature, whose products with each other are formed and factored
+_LEFT = 1e-3  # of what is solved for that a solution may leave
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
@@ -68,7 +69,8 @@ class ThroughRows:
         (\Lambda + Z^T D Z)^{-1} = \Lambda^{-1}
             - \Lambda^{-1} Z^T (D^{-1} + Z \Lambda^{-1} Z^T)^{-1} Z \Lambda^{-1}
 
-    so a matrix of the order of the rows is factored, not one of the columns.
+    so a matrix of the order of the rows is factored, not one of the columns. Pickled without
+    rows, which `attach` gives back.
 
     Parameters
     ----------
@@ -76,18 +78,38 @@ class ThroughRows:
         With an l2 part on all coefficients and no other.
     bent : ndarray of shape (n_rows, n_outputs)
         Weighted second derivatives of the losses.
+    grad : ndarray of shape (n_params,)
+        What it is to solve for.
+
+    Raises
+    ------
+    LinAlgError
+        Where rows are so large beside the l2 part that no digits are left.
     """
 
-    def __init__(self, problem, bent):
-        self.split, self.n_coef = problem.objective.split, problem.objective.n_coef
+    def __init__(self, problem, bent, grad):
+        self.problem = problem
         self.parts = [
             _OneThroughRows(part, np.ascontiguousarray(bent[:, j]))
             for j, part in enumerate(problem.outputs())
         ]
+        G = problem.objective.split(grad)[0]
+        if not all(part.has_digits(row) for part, row in zip(self.parts, G, strict=True)):
+            raise LinAlgError("Products of rows leave no digits of a solution.")
+
+    def __getstate__(self):
+        return {"problem": None, "parts": self.parts}
+
+    def attach(self, problem):
+        """Give the rows to one that was pickled without."""
+        if self.problem is None:
+            self.problem = problem
+            for part, one in zip(self.parts, problem.outputs(), strict=True):
+                part.attach(one.objective)
 
     def solve(self, grad):
-        out = np.zeros_like(grad)
-        (G, g), (W, b) = self.split(grad), self.split(out)
+        out, split = np.zeros_like(grad), self.problem.objective.split
+        (G, g), (W, b) = split(grad), split(out)
         for j, part in enumerate(self.parts):
             W[j], b[j] = part.solve(G[j], g[j])
         return out
@@ -97,22 +119,28 @@ class _OneThroughRows:
     def __init__(self, problem, bent):
         objective = problem.objective
         self.l2 = np.broadcast_to(problem.l2, objective.n_features)
-        rows = np.flatnonzero(bent > 0.0)
-        self.rows = None
-        if not len(rows):
+        self.numbers, self.free = np.flatnonzero(bent > 0.0), objective.fit_intercept
+        if not len(self.numbers):
             return
-        self.rows, self.bent = objective.of_rows(rows), bent[rows] / objective.mass
+        self.attach(objective)
+        self.bent = bent[self.numbers] / objective.mass
         matrix = self.rows.row_products(1.0 / self.l2)
         matrix.flat[:: len(matrix) + 1] += 1.0 / self.bent
         if not np.isfinite(matrix).all():
             raise LinAlgError("Products of rows are not finite.")
         self.factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-        self.free = objective.fit_intercept
         if self.free:
             pull, total = self._adjoint(self.bent)
-            self.pull, self.along = pull, self._inner(pull)
+            self.along = self._inner(pull)
             rest = total - float(pull @ self.along)
             self.rest = max(rest, DAMPING * total)  # without l2 the intercept may be a column
+
+    def __getstate__(self):
+        return {key: value for key, value in vars(self).items() if key != "rows"}
+
+    def attach(self, objective):
+        if len(self.numbers):
+            self.rows = objective.of_rows(self.numbers)
 
     def _linear(self, w):
         return self.rows.linear(np.append(w, 0.0))[:, 0]
@@ -121,11 +149,20 @@ class _OneThroughRows:
         found = self.rows.adjoint(u[:, None])
         return found[:-1], float(found[-1])
 
+    def _left(self, r, x):
+        return r - self.l2 * x - self._adjoint(self.bent * self._linear(x))[0]
+
+    def has_digits(self, r):
+        """Return whether a solution for ``r`` is one, in the metric of the penalty."""
+        if not len(self.numbers):
+            return True
+        left = self._left(r, self._inner(r))
+        return bool((left * left / self.l2).sum() <= _LEFT**2 * (r * r / self.l2).sum())
+
     def _inner(self, r):
         """Solve with the Hessian of the coefficients, once more for what is left."""
         x = self._once(r)
-        left = r - self.l2 * x - self._adjoint(self.bent * self._linear(x))[0]
-        return x + self._once(left)
+        return x + self._once(self._left(r, x))
 
     def _once(self, r):
         x = r / self.l2
@@ -133,7 +170,7 @@ class _OneThroughRows:
         return x - self._adjoint(u)[0] / self.l2
 
     def solve(self, r, c):
-        if self.rows is None:
+        if not len(self.numbers):
             return r / self.l2, 0.0
         if not self.free:
             return self._inner(r), 0.0

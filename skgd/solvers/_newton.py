@@ -38,18 +38,30 @@ _HALVINGS, _DOUBLINGS = 40, 20
 
 
 class _Applied:
-    """The Hessian of a few rows as a product with vectors; solved by conjugate gradients."""
+    """The Hessian of a few rows as a product with vectors; solved by conjugate gradients.
+
+    Pickled without the rows, which `attach` gives back.
+    """
 
     def __init__(self, problem, theta):
         objective = problem.objective
-        # Fewer rows than coefficients say nothing about most directions.
-        enough = objective.n_active > 10 * _ENOUGH * objective.n_params
-        self.sample = objective.sample(_ENOUGH * objective.n_params) if enough else objective
+        self.sample = None
+        self.attach(problem)
         self.eta = self.sample.linear(theta)
         self.l2 = np.zeros(objective.n_params)
         if problem.has_l2:
             objective.split(self.l2)[0][:] = problem.l2
         self.damping = DAMPING
+
+    def __getstate__(self):
+        return vars(self) | {"sample": None}
+
+    def attach(self, problem):
+        if self.sample is None:
+            objective = problem.objective
+            # Fewer rows than coefficients say nothing about most directions.
+            enough = objective.n_active > 10 * _ENOUGH * objective.n_params
+            self.sample = objective.sample(_ENOUGH * objective.n_params) if enough else objective
 
     def apply(self, v):
         sample = self.sample
@@ -253,18 +265,30 @@ class Newton(LBFGS):
             memory["since"] = 0
             self._forget(memory)
             if formed_size(objective) > FACTORED:
-                bent = bent_rows(problem, memory["eta"])
-                few = bent is not None
-                memory["model"] = (
-                    ThroughRows(problem, bent) if few else _Applied(problem, state.theta)
-                )
+                memory["model"] = self._through_rows(problem, memory)
+                if memory["model"] is None:
+                    memory["model"] = self._applied(problem, state)
             else:
                 rows = objective.active()
                 if memory["sample"] < len(rows):
                     some = np.linspace(0, len(rows) - 1, memory["sample"])
                     rows = rows[some.astype(np.intp)]
                 memory["model"] = Factored(problem, memory["eta"], rows)
+        elif isinstance(memory["model"], (_Applied, ThroughRows)):
+            memory["model"].attach(problem)  # where it comes from a file
         return memory["model"]
+
+    @staticmethod
+    def _through_rows(problem, memory):
+        bent = bent_rows(problem, memory["eta"])
+        try:
+            return None if bent is None else ThroughRows(problem, bent, memory["grad"])
+        except LinAlgError:
+            return None
+
+    @staticmethod
+    def _applied(problem, state):
+        return _Applied(problem, state.theta)
 
     def step(self, problem, state):
         """Do one step; value and violation are those of the point it reaches."""

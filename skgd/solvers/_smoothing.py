@@ -1,6 +1,7 @@
 """Losses with a kink by way of smooth ones that come ever nearer."""
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from .._protocols import State
 from ._base import Solver
@@ -232,6 +233,10 @@ class _ThroughRows(Newton):
         if memory["model"] is None and bent_rows(problem, memory["eta"]) is None:
             return LBFGS._search(self, problem, state)
         return super()._search(problem, state)
+
+    @staticmethod
+    def _applied(problem, state):
+        raise LinAlgError("Rows leave no digits.")  # steps go on without a Hessian
 
 
 class _Run:
