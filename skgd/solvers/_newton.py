@@ -125,7 +125,7 @@ class Newton(LBFGS):
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
     40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
     through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
-    l1 part, and at most 2,500 rows that have a curvature, a matrix of the order of these rows is
+    l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
     factored; else conjugate gradients solve with products, each of which reads the rows; with an
     l1 part these take what working sets of columns, as of `LBFGS`, have left. Memory: the Hessian
     and its factors, and five arrays of shape ``(n_rows, n_outputs)``.

@@ -43,7 +43,7 @@ class Smoothing(Solver):
     problems of their own. Steps are those of `Newton` where at most 1,500 coefficients depend on
     each other, whose Hessian is that of the rows inside a band, or near one where so few lie inside
     that steps were too long; beyond, they are those of `LBFGS`, and with an l2 penalty those of
-    `Newton` once at most 2,500 rows lie in a band. ``huber`` has a band of its own: those of the
+    `Newton` once at most 2,000 rows lie in a band. ``huber`` has a band of its own: those of the
     smooth losses narrow until they are that. With another smooth loss there is nothing
     to smooth, and all steps are steps of F.
 
