@@ -224,7 +224,9 @@ def row_products(X, weight, shift):
             # From the first row on: what lies above the diagonal is below it too.
             few = X[first : first + _TOGETHER] * weight
             stop = first + len(few)
-            out[first:, first:stop] = X[first:] @ few.T
+            for i in range(first, n, _TOGETHER):
+                # In pieces: rows of another type than float64 are copied here.
+                out[i : i + _TOGETHER, first:stop] = X[i : i + _TOGETHER] @ few.T
             out[first:stop, first:] = out[first:, first:stop].T
     if shift is not None:
         along = X @ (weight * shift)

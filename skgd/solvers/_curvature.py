@@ -21,6 +21,7 @@ DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason 
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
 _ROWS = 2000  # with a curvature, whose products with each other are formed and factored
+_LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5 % of X
 _LEFT = 1e-3  # of what is solved for that a solution may leave
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
@@ -54,8 +55,13 @@ def bent_rows(problem, eta):
     """Return weighted second derivatives of the losses, None where too many rows have one."""
     if not passable(problem):
         return None
-    bent = problem.objective.curvatures(eta)
-    return bent if (bent > 0.0).sum(axis=0).max(initial=0) <= _ROWS else None
+    objective = problem.objective
+    bent = objective.curvatures(eta)
+    rows = int((bent > 0.0).sum(axis=0).max(initial=0))
+    # Rows are copied, unless all of them are needed.
+    room = max(_LEAST_COPY, objective.n_stored // 20)
+    small = rows == objective.n_rows or rows * objective.n_stored <= room * objective.n_rows
+    return bent if rows <= _ROWS and small else None
 
 
 class ThroughRows:
