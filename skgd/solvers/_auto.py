@@ -10,7 +10,8 @@ from ._given import BOUNDS, RATES, STEPS, given
 __all__ = ["automatic", "automatic_stream"]
 
 _STEEP = 500.0  # what rows do to each other's slopes, up to which dual ascent needs few passes
-_DENSE = 50.0  # the same of dense rows, which are seldom as unlike each other as those of text
+_THIN, _DENSE = 250.0, 50.0  # the same of a smooth loss, for rows of few entries and of many
+_MANY = 0.1  # of all entries stored: such rows are seldom as unlike each other as those of text
 _GENTLE, _LITTLE = 10.0, 1.0  # from which `lbfgs` needs many steps; more where curvatures jump
 _FEW, _ALIKE = 10, 0.9  # a tenth of the columns, and what part of |x|^2 they may hold
 
@@ -40,8 +41,9 @@ def automatic(problem, settings):
     intercept. Smooth losses ask for more: no more rows than columns, a tenth of which hold at
     most nine tenths of ``|x|^2``; an l1 part no larger than the l2 part, for ``squared_error``
     none; and a figure of at least 1 where the second derivative jumps, as of ``huber`` and of
-    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below; of dense rows
-    at most 50. A band is narrow up to one standard deviation of the targets.
+    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below; and of at most
+    250, or 50 where more than a tenth of the entries is stored. A band is narrow up to one
+    standard deviation of the targets.
 
     Parameters
     ----------
@@ -93,8 +95,9 @@ def _suits_dual(problem, settings):
     # More rows than columns, or a strong l1 part, and rows disturb each other far more.
     if objective.n_active > objective.n_features or problem.pull > problem.decay:
         return False
-    least = _LITTLE if loss.jumps else _GENTLE
-    return least <= _steepness(problem, settings, True) <= (_STEEP if objective.sparse else _DENSE)
+    thin = objective.n_stored <= _MANY * objective.n_rows * objective.n_features
+    least, most = _LITTLE if loss.jumps else _GENTLE, _THIN if thin else _DENSE
+    return least <= _steepness(problem, settings, apart=True) <= most
 
 
 def _steepness(problem, settings, apart=False):
