@@ -25,14 +25,19 @@ class _Smooth:
     banded = True
 
     @property
+    def spread(self):
+        """What a slope rises by one over; the inverse of the curvature."""
+        return self.width
+
+    @property
     def curvature(self):
-        return 1.0 / self.width
+        return 1.0 / self.spread
 
     def _inside(self, at, low, high, xp):
         """Return the curvature where ``at`` lies in a band, or within ``reach`` times it."""
         middle, half = 0.5 * (low + high), 0.5 * (high - low) * self.reach
         inside = xp.abs(at - middle) <= half * (1 + 1e-12)
-        return xp.where(inside, xp.ones_like(at), xp.zeros_like(at)) / self.width
+        return xp.where(inside, xp.ones_like(at), xp.zeros_like(at)) / self.spread
 
 
 class SmoothHinge(_Smooth, MarginLoss):
@@ -71,7 +76,25 @@ class SmoothHinge(_Smooth, MarginLoss):
         return within(y * dual, -1, 0, y * dual + 0.5 * self.width * dual**2, xp)
 
 
-class SmoothHuber(_Smooth, RegressionLoss):
+class _SmoothLine(_Smooth, RegressionLoss):
+    """Mixin of losses with one kink, at the target: slopes rise there, and are cut off."""
+
+    def value(self, y, eta, xp):
+        u = self.gradient(y, eta, xp)
+        return u * ((eta - y) - 0.5 * self.spread * u)
+
+    def gradient(self, y, eta, xp):
+        return xp.clip((eta - y) / self.spread, *self._dual_range(y, xp))
+
+    def hessian(self, y, eta, xp):
+        return self._inside((eta - y) / self.spread, *self._dual_range(y, xp), xp)
+
+    def conjugate(self, y, dual, xp):
+        least = dual * y + 0.5 * self.spread * dual**2
+        return within(dual, *self._dual_range(y, xp), least, xp)
+
+
+class SmoothHuber(_SmoothLine):
     """`Huber` with a band of more than ``epsilon``, from which it is linear.
 
     Parameters
@@ -93,29 +116,14 @@ class SmoothHuber(_Smooth, RegressionLoss):
         self.reach = reach
 
     @property
-    def curvature(self):
-        return self.epsilon / self.width
-
-    def value(self, y, eta, xp):
-        r = xp.abs(eta - y)
-        u = xp.clip(r / self.width, None, 1)
-        return self.epsilon * u * (r - 0.5 * self.width * u)
-
-    def gradient(self, y, eta, xp):
-        return self.epsilon * xp.clip((eta - y) / self.width, -1, 1)
-
-    def hessian(self, y, eta, xp):
-        return self.epsilon * self._inside((eta - y) / self.width, -1.0, 1.0, xp)
-
-    def conjugate(self, y, dual, xp):
-        least = dual * y + 0.5 * self.width / self.epsilon * dual**2
-        return within(dual, *self._dual_range(y, xp), least, xp)
+    def spread(self):
+        return self.width / self.epsilon
 
     def _dual_range(self, y, xp):
         return -self.epsilon, self.epsilon
 
 
-class SmoothQuantile(_Smooth, RegressionLoss):
+class SmoothQuantile(_SmoothLine):
     """`Quantile` with a band about the target.
 
     Parameters
@@ -135,20 +143,6 @@ class SmoothQuantile(_Smooth, RegressionLoss):
         self.width = width
         self.reach = reach
         self.quantile = quantile
-
-    def value(self, y, eta, xp):
-        u = self.gradient(y, eta, xp)
-        return u * ((eta - y) - 0.5 * self.width * u)
-
-    def gradient(self, y, eta, xp):
-        return xp.clip((eta - y) / self.width, -self.quantile, 1 - self.quantile)
-
-    def hessian(self, y, eta, xp):
-        return self._inside((eta - y) / self.width, -self.quantile, 1 - self.quantile, xp)
-
-    def conjugate(self, y, dual, xp):
-        least = dual * y + 0.5 * self.width * dual**2
-        return within(dual, *self._dual_range(y, xp), least, xp)
 
     def _dual_range(self, y, xp):
         return -self.quantile, 1 - self.quantile

@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from .. import _kernels
 from .._kernels._reference import weigh
@@ -215,7 +216,7 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
 
 def row_products(X, weight, shift):
     """Return what `LinearObjective.row_products` does."""
-    if hasattr(X, "tocsr"):
+    if sp.issparse(X):
         out = _sparse_products(X, weight)
     else:
         n = X.shape[0]
