@@ -251,6 +251,17 @@ def test_the_certificate_of_dual_ascent_is_asked_for_now_and_then():
     assert est.n_iter_ <= 100
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_numbers_whose_squares_overflow_are_refused_in_words(loss, fit_intercept):
+    X, eta, _ = wide(scale=1e160)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rows in (X, X.toarray()):
+            with pytest.raises(ValueError, match="squares of such numbers overflow"):
+                GDClassifier(loss, fit_intercept=fit_intercept).fit(rows, eta > 0)
+
+
 def test_auto_leaves_batches_to_solvers_that_take_them():
     X, eta, _ = wide()
     with warnings.catch_warnings():

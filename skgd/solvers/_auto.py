@@ -109,9 +109,10 @@ def _steepness(problem, settings, apart=False):
     if not (objective.loss.has_dual_step and problem.has_l2) or given(settings, *STEPS):
         return math.inf
     mean, square, *_ = objective.moments()
-    if objective.sparse or not objective.fit_intercept:
-        square = square + mean * mean  # not centred
-    total = float(square.sum())
+    with np.errstate(over="ignore"):  # whoever scales the columns says so in words
+        if objective.sparse or not objective.fit_intercept:
+            square = square + mean * mean  # not centred
+        total = float(square.sum())
     if apart:
         few = max(1, min(objective.n_active, objective.n_features) // _FEW)
         if not float(np.partition(square, -few)[-few:].sum()) <= _ALIKE * total:
