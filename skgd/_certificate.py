@@ -201,6 +201,8 @@ class Certificate:
         lower = self.problem.with_loss(loss, self.problem.alpha)
         given = self._slopes_of(lower.objective, there[-1])
         slack = self._raise_bound(theta, value, eta, given)[1]
+        if not loss.below:
+            return slack
         if self._figure(value, slack) > self.tol:
             # F with that loss is nowhere above F, so a bound of its optimum is one of F's.
             other = Certificate(lower, self.null_value, self.tol)

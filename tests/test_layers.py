@@ -104,8 +104,8 @@ def test_the_global_generator_is_not_used(path):
 
 
 MAY_IMPORT = {
-    "solvers": "_method _component _protocols _kernels _ranges rules schedules solvers _schedule "
-    "_threads",
+    "solvers": "_method _component _dual _protocols _kernels _ranges rules schedules solvers "
+    "_schedule _threads",
     "rules": "_method _component _kernels _ranges rules",
     "losses": "_component _kernels _ranges _signatures losses",
     "penalties": "_component _ranges _signatures penalties",

@@ -175,9 +175,9 @@ def test_conjugate_gradients_lead_to_the_same_optimum(
     problem = make_problem(loss, penalty, 0.01, kind=kind, n=100, scaled=True)
     factored, _ = run(problem)
     monkeypatch.setattr(_newton, "FACTORED", 1)
-    monkeypatch.setattr(_curvature, "_ROWS", 0)
+    monkeypatch.setattr(_curvature, "ROWS", 0)
     state, values = run(problem, 200)
-    assert type(state.memory["model"]).__name__ == "_Applied"
+    assert type(state.memory["model"]).__name__ == "Applied"
     assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()
     assert_allclose(margins(problem, state.theta), margins(problem, factored.theta), atol=5e-5)
 

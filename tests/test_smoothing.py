@@ -23,8 +23,9 @@ from skgd.losses import (
     OneVsRest,
     Perceptron,
     Quantile,
+    SquaredHinge,
 )
-from skgd.solvers import Newton, Smoothing, Solver
+from skgd.solvers import Newton, Smoothing, Solver, _curvature, _newton, _smoothing
 
 KINKED = [AbsoluteError(), Quantile(0.3), EpsilonInsensitive(0.4), Hinge()]
 NARROW = Huber(0.5)  # which is smooth, and nearly has a kink
@@ -73,7 +74,7 @@ def test_slopes_and_curvatures_are_derivatives(loss, width):
     assert set(np.unique(curve)) <= {0.0, smooth.curvature}
 
 
-@pytest.mark.parametrize("loss", [*KINKED, NARROW], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [*KINKED, NARROW, SquaredHinge()], ids=lambda loss: loss.name)
 def test_the_compiled_twin_is_the_class(loss):
     y, eta = grid(loss)
     for width in WIDTHS:
@@ -94,6 +95,24 @@ def test_fenchels_inequality_is_an_equality_at_the_slope(loss):
     sums = smooth.value(y, eta, np) + smooth.conjugate(y, u, np)
     assert_allclose(sums, u * eta, atol=1e-12)
     assert np.isinf(smooth.conjugate(y, np.full_like(y, 1.5), np)).all()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_rounded_squared_hinge_lies_above_and_is_smooth(width):
+    y, eta = grid(SquaredHinge())
+    smooth = SquaredHinge().smoothed(width)
+    more = smooth.value(y, eta, np) - SquaredHinge().value(y, eta, np)
+    assert more.min() >= -1e-12
+    assert more.max() <= 0.75 * width**2
+    h = 1e-4 * width
+    for function, slope in ((smooth.value, smooth.gradient), (smooth.gradient, smooth.hessian)):
+        ahead, behind = function(y, eta + h, np), function(y, eta - h, np)
+        assert_allclose((ahead - behind) / (2 * h), slope(y, eta, np), rtol=1e-5, atol=1e-5)
+    bend = smooth.hessian(y, eta, np)
+    assert (bend > 0).all() or width < 0.01  # where it underflows
+    assert bend.max() <= smooth.curvature
+    assert not smooth.below
+    assert Hinge().smoothed(width).below
 
 
 def test_a_farther_reach_shows_more_curvature_and_no_other_slope():
@@ -191,6 +210,40 @@ def test_absolute_errors_without_a_penalty_are_least():
     found = np.abs(y - est.predict(X)).mean()
     assert est.converged_
     assert found <= least * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("first", [True, False])  # of steps on the loss itself
+def test_squared_hinges_on_many_columns_by_way_of_rounded_ones(monkeypatch, k, first):
+    X, y = classes(d=8, k=k)
+    X = X / np.abs(X).max(axis=0)
+    exact = GDClassifier("squared_hinge", solver="newton", alpha=1e-4, tol=1e-10).fit(X, y)
+    monkeypatch.setattr(_smoothing, "FACTORED", 1)
+    monkeypatch.setattr(_newton, "FACTORED", 1)
+    monkeypatch.setattr(_curvature, "ROWS", 0)
+    if not first:
+        monkeypatch.setattr(_smoothing, "_TRIES", 1)
+    widths, narrow = set(), _smoothing._Run.narrow
+    monkeypatch.setattr(
+        _smoothing._Run,
+        "narrow",
+        lambda run, band: (narrow(run, band), widths.add(run.width))[0],
+    )
+    est = GDClassifier("squared_hinge", solver="smoothing", alpha=1e-4, tol=1e-6).fit(X, y)
+    assert est.converged_
+    assert len(widths - {0.0}) > 1 or first
+    p = np.bincount(y)[-1 if k == 2 else 0 :] / len(y)
+    null = float((1.0 - (2.0 * p - 1.0) ** 2).sum())  # the best intercepts, in closed form
+    least, found = exact.loss_curve_[-1], est.loss_curve_[-1]
+    assert -1e-10 * null <= found - least <= est.optimality_ * null + 1e-10
+    # What it says early is never below the truth.
+    for steps in (1, 2, 4, 7):
+        with pytest.warns(ConvergenceWarning):
+            early = GDClassifier(
+                "squared_hinge", solver="smoothing", alpha=1e-4, tol=1e-12, max_iter=steps
+            ).fit(X, y)
+        excess = (early.loss_curve_.min() - least) / (null - least)
+        assert excess <= early.optimality_ + 1e-9
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])

@@ -215,6 +215,19 @@ INLINE double smooth_huber_value(double y, double q, double w, double b)
     return b * u * (r - 0.5 * w * u);
 }
 
+/* The square of a softplus, which goes to a squared hinge as a goes to zero. */
+LOSS(smooth_squared_hinge)
+{
+    double t = (1.0 - y * q) / a, soft = (t > 0.0 ? t : 0.0) + vlog1p_unit(vexp_neg(-fabs(t)));
+    return a * a * soft * soft;
+}
+SLOPE(smooth_squared_hinge)
+{
+    double t = (1.0 - y * q) / a, u = vexp_neg(-fabs(t));
+    double soft = (t > 0.0 ? t : 0.0) + vlog1p_unit(u);
+    return -2.0 * a * y * soft * ((t > 0.0 ? 1.0 : u) / (1.0 + u));
+}
+
 /* The same as a vector loop over a block and as a function of one number. */
 #define SEPARABLE(name) SEPARABLE_OF(name, a)
 #define SEPARABLE_OF(name, ...)                                                           \
@@ -261,6 +274,7 @@ SEPARABLE(perceptron)
 SEPARABLE(squared_hinge)
 SEPARABLE(modified_huber)
 SEPARABLE(smooth_hinge)
+SEPARABLE(smooth_squared_hinge)
 SEPARABLE_OF(smooth_quantile, a, b)
 SEPARABLE_OF(smooth_tube, a, b)
 SEPARABLE_OF(smooth_huber, a, b)
@@ -334,6 +348,7 @@ static const loss_entry loss_table[] = {
     ENTRY(squared_hinge, 0),
     ENTRY(modified_huber, 0),
     ENTRY(smooth_hinge, 1),
+    ENTRY(smooth_squared_hinge, 1),
     ENTRY(smooth_quantile, 2),
     ENTRY(smooth_tube, 2),
     ENTRY(smooth_huber, 2),

@@ -151,14 +151,17 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
-        if "dual" in self.memory and event.iteration < self._iteration:
+        if "lower" in self.memory and event.iteration < self._iteration:
             known = self.certificate.null_value - self.memory["lower"]
-            if not event.value - self.memory["lower"] <= self._share * self.tol * known:
+            if event.value - self.memory["lower"] <= self._share * self.tol * known:
+                self._share *= 0.7
+                return True
+            if "dual" in self.memory:
                 return False
-            self._share *= 0.7
+        if self.memory.get("served"):
             return True
-        if "served" in self.memory:
-            return self.memory["served"]
+        if "served" in self.memory and self.memory.get("grad") is None:
+            return False
         if event.iteration >= self._iteration:
             return True
         grad, promise = self.memory.get("grad"), np.nan

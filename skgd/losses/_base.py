@@ -185,6 +185,7 @@ class Loss(Component):
         return -math.inf, math.inf
 
     banded = False
+    below = True  # as a smooth loss, nowhere above the one that it stands for
     band = 0.0  # the width of a band with which `smoothed` is the loss itself
 
     def smoothed(self, width, reach=1.0):
@@ -193,14 +194,17 @@ class Loss(Component):
         .. math:: \ell_\delta(y, \eta)
             = \max_u \; u \eta - \ell^*(y, u) - \tfrac{\delta}{2} u^2
 
+        For `SquaredHinge`, whose second derivative jumps, one above it that has no jump.
+
         Parameters
         ----------
         width : float
             :math:`\delta`, positive: the inverse of its curvature. For `Huber` the residual where
-            its band ends, with a curvature of ``epsilon`` over that.
+            its band ends, with a curvature of ``epsilon`` over that. For `SquaredHinge` the
+            margins over which the curvature goes from 0 to 2.
         reach : float, default=1.0
             How far from the middle of a band `hessian` shows that curvature, in halves of the
-            band. More than 1 is a model that steps go less far by.
+            band. More than 1 is a model that steps go less far by. Nothing without bands.
 
         Returns
         -------

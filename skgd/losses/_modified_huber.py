@@ -39,6 +39,7 @@ class ModifiedHuber(MarginLoss):
 
     name = "modified_huber"
     curvature = 2.0
+    jumps = True
     has_proba = True
     _kernel = ("modified_huber", ())
     _steepest = 4.0

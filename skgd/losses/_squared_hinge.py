@@ -3,6 +3,7 @@
 import math
 
 from ._base import MarginLoss, within
+from ._smoothed import SmoothSquaredHinge
 
 __all__ = ["SquaredHinge"]
 
@@ -44,6 +45,9 @@ class SquaredHinge(MarginLoss):
     def conjugate(self, y, dual, xp):
         z = y * dual
         return within(z, -math.inf, 0, z + 0.25 * z**2, xp)
+
+    def _smoothed(self, width, reach):
+        return SmoothSquaredHinge(width)  # no band: every row has its curvature
 
     def _start(self, y, s, xp):
         # Both classes lie on their parabolas between -1 and 1, where the minimum is.

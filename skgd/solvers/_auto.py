@@ -31,7 +31,9 @@ def automatic(problem, settings):
     at most 1,500 coefficients that depend on each other        ``newton``
     softmax of as many columns at most, with l2 or no penalty   ``newton``
     more, no softmax, and rows that fit a smooth loss           ``sdca``
-    more, and a penalty of the elastic-net family or none       ``lbfgs``
+    the same, ``huber`` or ``squared_hinge`` with l2 alone      ``smoothing``
+    more, no softmax, and another smooth loss with l2 alone     ``newton``
+    more, and any other penalty of the elastic-net family       ``lbfgs``
     more, and another penalty                                   ``agd``
     ==========================================================  =============
 
@@ -41,9 +43,9 @@ def automatic(problem, settings):
     intercept. Smooth losses ask for more: no more rows than columns, a tenth of which hold at
     most nine tenths of ``|x|^2``; an l1 part no larger than the l2 part, for ``squared_error``
     none; and a figure of at least 1 where the second derivative jumps, as of ``huber`` and of
-    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below; and of at most
-    250, or 50 where more than a tenth of the entries is stored. A band is narrow up to one
-    standard deviation of the targets.
+    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below, which are the
+    first of `newton` and `smoothing` too; and of at most 250, or 50 where more than a tenth of the
+    entries is stored. A band is narrow up to one standard deviation of the targets.
 
     Parameters
     ----------
@@ -79,7 +81,15 @@ def automatic(problem, settings):
         return "smoothing" if problem.has_l1 and _narrow(objective) else "newton"
     if formed_size(objective) <= FACTORED and not (problem.has_l1 or problem.custom):
         return "newton"  # class by class
-    return "agd" if problem.custom else "sdca" if _suits_dual(problem, settings) else "lbfgs"
+    if problem.custom:
+        return "agd"
+    if _suits_dual(problem, settings):
+        return "sdca"
+    if problem.has_l1 or not problem.has_l2 or objective.loss.joint:
+        return "lbfgs"
+    # Where the second derivative jumps, rows come and go in a Hessian.
+    rounded = objective.loss.jumps and objective.loss.smoothed(1.0) is not None
+    return "smoothing" if rounded else "newton"
 
 
 def _narrow(objective):

@@ -8,11 +8,13 @@ from ._composite import accelerated, lasso
 __all__ = [
     "DAMPING",
     "FACTORED",
+    "ROWS",
     "Diagonal",
     "Factored",
     "ThroughRows",
     "bent_rows",
     "block_size",
+    "copyable",
     "formed_size",
     "passable",
 ]
@@ -20,7 +22,7 @@ __all__ = [
 DAMPING = 1e-10  # of the mean of the diagonal: dependent columns are no reason to fail
 
 FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and factored
-_ROWS = 2000  # with a curvature, whose products with each other are formed and factored
+ROWS = 2000  # with a curvature, whose products with each other are formed and factored
 _LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5 % of X
 _LEFT = 1e-3  # of what is solved for that a solution may leave
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
@@ -51,6 +53,12 @@ def passable(problem):
     return problem.objective.n_outputs == 1 or not problem.objective.loss.joint
 
 
+def copyable(objective, rows):
+    """Return whether so many rows may be copied: all of them need not be."""
+    room = max(_LEAST_COPY, objective.n_stored // 20)
+    return rows == objective.n_rows or rows * objective.n_stored <= room * objective.n_rows
+
+
 def bent_rows(problem, eta):
     """Return weighted second derivatives of the losses, None where too many rows have one."""
     if not passable(problem):
@@ -58,10 +66,7 @@ def bent_rows(problem, eta):
     objective = problem.objective
     bent = objective.curvatures(eta)
     rows = int((bent > 0.0).sum(axis=0).max(initial=0))
-    # Rows are copied, unless all of them are needed.
-    room = max(_LEAST_COPY, objective.n_stored // 20)
-    small = rows == objective.n_rows or rows * objective.n_stored <= room * objective.n_rows
-    return bent if rows <= _ROWS and small else None
+    return bent if rows <= ROWS and copyable(objective, rows) else None
 
 
 class ThroughRows:

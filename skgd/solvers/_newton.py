@@ -3,15 +3,16 @@
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from ._composite import accelerated
+from ._applied import Applied
 from ._curvature import (
-    DAMPING,
     FACTORED,
+    ROWS,
     Factored,
     ThroughRows,
     bent_rows,
     block_size,
     formed_size,
+    passable,
 )
 from ._lbfgs import LBFGS
 from ._line_search import MarginLine
@@ -22,7 +23,6 @@ _CHEAP = 3e8  # operations of a Hessian of all rows that are not worth saving
 _BALANCE = 12  # a Hessian of this many n / d rows costs about as much as a pass over n
 _PLENTY = 1000  # rows for each coefficient: the gradient then shrinks thirtyfold a step
 _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too little
-_ENOUGH = 4  # rows for each coefficient of a Hessian that is applied and not formed
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
 _MANY = 3e6  # entries, below which a pass over all of them costs next to nothing
@@ -32,61 +32,9 @@ _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left 
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
+_FIRST = 10  # steps that go before products with the Hessian, and are often all that is needed
 _LAST_RESORT = 40  # steps that go before one that is not
-_CG = 100
 _HALVINGS, _DOUBLINGS = 40, 20
-
-
-class _Applied:
-    """The Hessian of a few rows as a product with vectors; solved by conjugate gradients.
-
-    Pickled without the rows, which `attach` gives back.
-    """
-
-    def __init__(self, problem, theta):
-        objective = problem.objective
-        self.sample = None
-        self.attach(problem)
-        self.eta = self.sample.linear(theta)
-        self.l2 = np.zeros(objective.n_params)
-        if problem.has_l2:
-            objective.split(self.l2)[0][:] = problem.l2
-        self.damping = DAMPING
-
-    def __getstate__(self):
-        return vars(self) | {"sample": None}
-
-    def attach(self, problem):
-        if self.sample is None:
-            objective = problem.objective
-            # Fewer rows than coefficients say nothing about most directions.
-            enough = objective.n_active > 10 * _ENOUGH * objective.n_params
-            self.sample = objective.sample(_ENOUGH * objective.n_params) if enough else objective
-
-    def apply(self, v):
-        sample = self.sample
-        bent = sample.bent(self.eta, sample.linear(v))
-        return sample.adjoint(bent) / sample.mass + (self.l2 + self.damping) * v
-
-    def solve(self, grad):
-        x, r = np.zeros_like(grad), grad.copy()
-        p, square = r.copy(), float(r @ r)
-        goal = 0.01 * square  # a tenth of the gradient: more is lost on a sample
-        for _ in range(_CG):
-            if square <= goal:
-                break
-            product = self.apply(p)
-            along = float(p @ product)
-            if not along > 0.0:
-                break
-            x += (square / along) * p
-            r -= (square / along) * product
-            before, square = square, float(r @ r)
-            p = r + (square / before) * p
-        return x if x.any() else grad.copy()
-
-    def minimum(self, problem, theta, grad):
-        return accelerated(self.apply, problem.prox, theta, grad)
 
 
 class Newton(LBFGS):
@@ -126,9 +74,11 @@ class Newton(LBFGS):
     40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
     through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
     l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
-    factored; else conjugate gradients solve with products, each of which reads the rows; with an
-    l1 part these take what working sets of columns, as of `LBFGS`, have left. Memory: the Hessian
-    and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
+    factored; else conjugate gradients with the diagonal of the Hessian [3]_ solve with products,
+    each of which reads the rows that have a curvature twice: those are copied where they are at
+    most half, and at most eight million entries or 5 % of X. Ten steps of `LBFGS` go before. With
+    an l1 part products take what working sets of columns, as of `LBFGS`, have left. Memory: the
+    Hessian and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.
 
@@ -146,6 +96,8 @@ class Newton(LBFGS):
     .. [2] R. H. Byrd, G. M. Chin, W. Neveitt, J. Nocedal (2011). "On the use of stochastic
        Hessian information in optimization methods for machine learning". SIAM Journal on
        Optimization 21.
+    .. [3] C.-Y. Hsia, W.-L. Chiang, C.-J. Lin (2018). "Preconditioned conjugate gradient methods
+       in truncated Newton frameworks for large-scale linear classification". ACML.
 
     Examples
     --------
@@ -217,8 +169,11 @@ class Newton(LBFGS):
         """Return how many steps to do without a Hessian: what one costs, in passes."""
         objective = problem.objective
         size, k = formed_size(objective), objective.n_outputs
-        if problem.has_l1 or problem.custom or size > FACTORED:
+        if problem.has_l1 or problem.custom:
             return 0
+        if size > FACTORED:
+            few = passable(problem) and objective.n_active <= ROWS
+            return 0 if few and objective.n_active * objective.n_stored <= _NOTHING else _FIRST
         entries, whole = objective.n_stored / objective.n_rows, size == block_size(objective)
         if whole:
             products = 2.0 * sample * entries * min(entries * k, size)
@@ -249,7 +204,7 @@ class Newton(LBFGS):
         objective, size = problem.objective, formed_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
         if size < block_size(objective):
-            return min(n, _ENOUGH * _PER_COLUMN * size)  # of which most soon count for little
+            return min(n, 4 * _PER_COLUMN * size)  # of which most soon count for little
         if objective.loss.banded:
             return n  # few rows show a curvature: none of them can be spared, and all cost little
         # Entries of a sparse row meet each other only.
@@ -274,7 +229,7 @@ class Newton(LBFGS):
                     some = np.linspace(0, len(rows) - 1, memory["sample"])
                     rows = rows[some.astype(np.intp)]
                 memory["model"] = Factored(problem, memory["eta"], rows)
-        elif isinstance(memory["model"], (_Applied, ThroughRows)):
+        elif isinstance(memory["model"], (Applied, ThroughRows)):
             memory["model"].attach(problem)  # where it comes from a file
         return memory["model"]
 
@@ -288,7 +243,7 @@ class Newton(LBFGS):
 
     @staticmethod
     def _applied(problem, state):
-        return _Applied(problem, state.theta)
+        return Applied(problem, state.theta, state.memory["eta"])
 
     def step(self, problem, state):
         """Do one step; value and violation are those of the point it reaches."""
@@ -297,6 +252,9 @@ class Newton(LBFGS):
         memory = state.memory
         memory["since"] += 1
         if memory["model"] is None or memory.get("stalled"):
+            return state
+        if isinstance(memory["model"], Applied) and memory["model"].whole:
+            memory["model"] = None  # another costs less than a solution with this one
             return state
         if state.violation > _SLOW * before:
             n = problem.objective.n_active

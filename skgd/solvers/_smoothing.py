@@ -1,8 +1,9 @@
-"""Losses with a kink by way of smooth ones that come ever nearer."""
+"""Losses with a kink, or a curvature that jumps, by way of smooth ones that come ever nearer."""
 
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from .._dual import promised
 from .._protocols import State
 from ._base import Solver
 from ._curvature import FACTORED, bent_rows, block_size, passable
@@ -13,12 +14,15 @@ from ._newton import Newton
 __all__ = ["Smoothing"]
 
 _WIDEST = 4.0  # units of the loss: a band that holds nearly all rows
+_ROUNDED = 0.3  # units of a smooth loss whose smoother one has no band
+_ROUNDER = 0.4  # the same of a smooth loss that has no band
 _NARROWER = 0.2  # factor of the width, when a smooth problem has served its purpose
 _WIDER = 5.0  # times the width that a run near this one ended with, to begin with
 _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
 _SOLVED = 1e-3  # of the violation with which a width began
 _ASKED = 0.1  # the same, for asking how near the optimum is where no narrower band comes
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
+_TRIES, _SHORT_TRIES = 40, 8  # steps on a smooth loss itself, and how many may be short
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
@@ -44,14 +48,23 @@ class Smoothing(Solver):
     each other, whose Hessian is that of the rows inside a band, or near one where so few lie inside
     that steps were too long; beyond, they are those of `LBFGS`, and with an l2 penalty those of
     `Newton` once at most 2,000 rows lie in a band. ``huber`` has a band of its own: those of the
-    smooth losses narrow until they are that. With another smooth loss there is nothing
-    to smooth, and all steps are steps of F.
+    smooth losses narrow until they are that. ``squared_hinge`` is smooth, but rows come and go
+    in its Hessian, which makes steps of `Newton` short: there it is the square of a softplus,
+
+    .. math::
+
+        \ell_\delta(y, \eta) = \left(\delta \log(1 + e^{(1 - y \eta) / \delta})\right)^2
+
+    which lies above it, and whose slopes are a dual point as well. Where more than 1,500
+    coefficients of one of these two depend on each other, up to 40 steps of `LBFGS` and of `Newton`
+    on the loss itself come first. With another smooth loss there is nothing to smooth, and all
+    steps are steps of F.
 
     Notes
     -----
-    For ``hinge``, ``absolute_error``, ``quantile``, ``epsilon_insensitive`` and ``huber`` with a
-    penalty of the elastic-net family or none. A step costs what one of `Newton` or `LBFGS` does,
-    a narrower band one reading of X.
+    For ``hinge``, ``absolute_error``, ``quantile``, ``epsilon_insensitive``, ``huber`` and
+    ``squared_hinge`` with a penalty of the elastic-net family or none. A step costs what one of
+    `Newton` or `LBFGS` does, a narrower band one reading of X.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
@@ -137,27 +150,37 @@ class Smoothing(Solver):
         return kept[1]
 
     def _first(self, part, theta, j):
-        objective, width = part.objective, None
-        loss = objective.loss
+        objective, solver, width = part.objective, Newton(), None
+        loss, wide = objective.loss, block_size(objective) > FACTORED
         if loss.smoothed(1.0) is not None:
-            # Wide enough for where it begins, which without an intercept may be far off.
-            unit = float(loss.unit(objective.y, objective.s))
-            steepest = loss.band or 1.0
-            width = _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
-            if self.widths is not None:
-                width = min(width, _WIDER * self.widths[j])
+            width = self._widest(objective, theta)
+            known = self.widths[j] if self.widths is not None else 0.0
+            if known > 0.0:
+                width = min(width, _WIDER * known)
             width = max(width, loss.band)
-        if block_size(objective) <= FACTORED:
-            solver = Newton()
-        else:
-            solver = _ThroughRows() if passable(part) else LBFGS()
+        if wide and not passable(part):
+            solver = LBFGS()
+        elif wide:
+            solver = _AtOnce() if loss.smooth else _ThroughRows()
         run = _Run(solver, width, width is not None and width <= loss.band)
+        if wide and loss.smooth and width is not None and not known:
+            run.try_itself()
         run.begin(part, self._smooth(part, run), theta)
         return run
 
+    @staticmethod
+    def _widest(objective, theta):
+        """Return a width for where a run begins, which without an intercept may be far off."""
+        loss = objective.loss
+        unit = float(loss.unit(objective.y, objective.s))
+        if loss.smooth and not loss.band:
+            return _ROUNDED * unit
+        steepest = loss.band or 1.0
+        return _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
+
     def _smooth(self, part, run):
         """Return the problem that a run takes steps on, kept while it is the same."""
-        if run.width is None:
+        if not run.width:
             return part
         _, parts, smooth = self._kept
         j = next(i for i, one in enumerate(parts) if one is part)
@@ -190,6 +213,20 @@ class Smoothing(Solver):
         else:
             memory["below"] = [run.below for run in runs]
             memory["served"] = all(run.served for run in runs)
+            self._tell(problem, memory)
+
+    @staticmethod
+    def _tell(problem, memory):
+        """Say what else tells whether the certificate is worth asking for."""
+        runs, memory["grad"] = memory["runs"], None
+        memory.pop("lower", None)
+        if all(run.width == 0.0 for run in runs):
+            memory["grad"] = grad = problem.objective.zeros()
+            G, g = problem.objective.split(grad)
+            for j, run in enumerate(runs):
+                G[j], g[j] = run.inner.memory["grad"][:-1], run.inner.memory["grad"][-1]
+        elif problem.objective.loss.smooth:
+            memory["lower"] = sum(run.lower for run in runs)
 
     def step(self, problem, state):
         """Do one step; the value is that of the best point so far."""
@@ -203,7 +240,7 @@ class Smoothing(Solver):
             for part, run in zip(parts, runs, strict=True):
                 if run.at_end:
                     run.go_on()
-                elif run.hidden >= _NARROWER * most:
+                elif run.width == 0.0 or run.hidden >= _NARROWER * most:
                     run.narrow(part.objective.loss.band)
                     run.begin(part, self._smooth(part, run), run.inner.theta)
         for part, run in zip(parts, runs, strict=True):
@@ -223,6 +260,14 @@ class Smoothing(Solver):
         """Put ``state`` back to ``theta``; the smooth problems go on from where they are."""
         super().restart(state, theta, value)
         state.memory["eta"] = None
+
+
+class _AtOnce(Newton):
+    """Newton steps from the first on."""
+
+    @staticmethod
+    def _worth(problem, sample):
+        return 0
 
 
 class _ThroughRows(Newton):
@@ -254,12 +299,24 @@ class _Run:
         self.first = self.inner.violation
         self.reference = self.first if self.reference is None else self.reference
         self.served = False
-        self._look(part)
+        self._look(part, smooth)
+
+    def try_itself(self):
+        """Begin with steps on the loss itself, which may be all that is needed."""
+        self.later, self.width, self.solver = (self.solver, self.width), 0.0, LBFGS()
+        self.at_end, self.short = False, 0
 
     def narrow(self, band):
         """Take the next width, at the end that of the band which the loss has."""
-        self.width = max(_NARROWER * self.width, band)
-        self.at_end = self.width <= band
+        if self.width > 0.0:
+            self.width *= _NARROWER if self.below[0].below else _ROUNDER
+        else:
+            solver, width = self.later
+            # First L-BFGS and then Newton on the loss itself, then on smoother ones.
+            self.width = width if type(self.solver) is type(solver) else 0.0
+            self.solver = solver
+        self.width = max(self.width, band) if self.width > 0.0 else 0.0
+        self.at_end = 0.0 < self.width <= band
         self.reach = self.least = 1.0
 
     def go_on(self):
@@ -270,18 +327,24 @@ class _Run:
     @property
     def moves(self):
         """Whether steps on the loss itself still lower F."""
-        return self.at_end and "stalled" not in self.inner.memory
+        return self.width == 0.0 or (self.at_end and "stalled" not in self.inner.memory)
 
-    def _look(self, part):
+    def _look(self, part, smooth):
         inner, value, eta = self.inner, self.inner.value, self.inner.memory["eta"]
         if eta is None:
             eta = part.objective.linear(inner.theta)
         if self.width is not None:
-            losses = part.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
-            value = part.value(inner.theta, losses)
-            loss = part.objective.loss.smoothed(self.width)
+            loss = part.objective.loss
+            if self.width:
+                losses = part.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
+                value = part.value(inner.theta, losses)
+                loss = loss.smoothed(self.width)
             self.below = loss, inner.theta, inner.value, eta
-        self.hidden = max(value - inner.value, 0.0)
+        self.hidden = abs(value - inner.value)
+        if part.objective.loss.smooth:
+            # Of a loss above it the gap is about that of the point, and half of what is hidden.
+            lacks = promised(smooth, inner.theta, inner.value, inner.memory["grad"])
+            self.lower = value - 0.5 * self.hidden - lacks
         # Small only where both the steps and the smoothing have little left to give.
         share = self.hidden / abs(value) if self.hidden > 0.0 else 0.0
         self.violation = inner.violation + self.reference * share
@@ -293,10 +356,15 @@ class _Run:
         """Do one step of the solver, and see whether the smooth problem has served."""
         before = self.inner.value
         self.inner = inner = self.solver.step(smooth, self.inner)
-        self._look(part)
+        self._look(part, smooth)
         if self.width is None:
             return
         stalled = "stalled" in inner.memory
+        if self.width == 0.0:
+            # Short steps of Newton say that rows come and go.
+            self.short += isinstance(self.solver, Newton) and inner.rate < _SHORT
+            self.served = stalled or inner.t >= _TRIES or self.short >= _SHORT_TRIES
+            return
         if stalled and self._widen():
             # Without a row in a band there was no curvature to go by; nor will there be soon.
             del inner.memory["stalled"]
@@ -320,7 +388,8 @@ class _Run:
 
     def _widen(self):
         """Return whether rows from farther away may join a band from now on."""
-        if self.reach >= _FARTHEST or not isinstance(self.solver, Newton):
+        banded = self.width is not None and self.below[0].banded
+        if self.reach >= _FARTHEST or not (banded and isinstance(self.solver, Newton)):
             return False
         self.reach, self.inner.memory["model"] = 4.0 * self.reach, None
         return True
