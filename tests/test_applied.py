@@ -137,7 +137,7 @@ def test_log_loss_on_many_unlike_columns_is_the_optimum_of_scipy(form):
     est = GDClassifier(alpha=1e-5, tol=1e-8).fit(X if form == "csr" else D, y)
     assert type(est.solver_) is Newton
     assert est.converged_
-    assert est.n_iter_ <= 40
+    assert est.n_iter_ <= 60  # L-BFGS alone: 300
 
     def F(theta):
         z = sign * (D @ theta[:-1] + theta[-1])

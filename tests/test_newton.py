@@ -176,6 +176,7 @@ def test_conjugate_gradients_lead_to_the_same_optimum(
     factored, _ = run(problem)
     monkeypatch.setattr(_newton, "FACTORED", 1)
     monkeypatch.setattr(_curvature, "ROWS", 0)
+    monkeypatch.setattr(_newton, "_FIRST", 0)  # steps of L-BFGS
     state, values = run(problem, 200)
     assert type(state.memory["model"]).__name__ == "Applied"
     assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()

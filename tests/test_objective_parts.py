@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from skgd._problem import Problem
 from skgd.losses import (
     Gamma,
     Huber,
@@ -18,7 +19,8 @@ from skgd.losses import (
     UserLoss,
 )
 from skgd.objectives import LinearObjective, _linear
-from skgd.penalties import NoPenalty
+from skgd.penalties import L2, NoPenalty
+from skgd.solvers._curvature import Diagonal
 
 
 class Quartic:
@@ -220,6 +222,29 @@ def test_the_diagonal_of_the_hessian_is_that_of_the_whole(make_problem, loss, ki
     D, d = objective.split(objective.hessian_diagonal(eta))
     for j in range(k):
         assert_allclose(np.append(D[j], d[j]), np.diag(whole[j, j]), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@every_loss
+def test_about_the_diagonal_that_lbfgs_begins_with(make_problem, loss, kind, scaled):
+    objective, theta, _ = make(make_problem, loss, kind, scaled=scaled)
+    problem = Problem(objective, L2(), 1e-3)
+    eta, k = objective.linear(theta), objective.n_outputs
+    found = Diagonal(problem)
+    found.look(problem, eta)
+    inner = objective.inner if scaled else objective
+    Z = np.asarray(inner.X.toarray() if inner.sparse else inner.X, dtype=float)
+    if scaled:
+        Z = (Z - (0.0 if objective.shift is None else objective.shift)) * objective.inv_scale
+    D, d = objective.split(1.0 / found.inverse)
+    h = objective.curvatures(eta)
+    if k > 1 and loss.joint:
+        assert_allclose(D, h.T @ (Z * Z) / objective.mass + problem.l2, rtol=1e-5)
+        return
+    squares = objective.s @ (Z * Z) / objective.mass
+    bend = h.sum(axis=0) / objective.mass
+    assert_allclose(D, bend[:, None] * squares + problem.l2, rtol=1e-5)
+    assert_allclose(d, bend, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

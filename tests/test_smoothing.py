@@ -223,6 +223,7 @@ def test_squared_hinges_on_many_columns_by_way_of_rounded_ones(monkeypatch, k, f
     monkeypatch.setattr(_curvature, "ROWS", 0)
     if not first:
         monkeypatch.setattr(_smoothing, "_TRIES", 1)
+        monkeypatch.setattr(_smoothing, "_NEWTON_TRIES", 1)
     widths, narrow = set(), _smoothing._Run.narrow
     monkeypatch.setattr(
         _smoothing._Run,

@@ -190,9 +190,13 @@ class FunctionObjective:
             there = np.clip(there, *self.box)
         return (self.gradient_at(there) - self.gradient_at(theta)) / step
 
-    def hessian_diagonal(self, eta):
+    def mean_squares(self):
+        """Return zeros: there are no columns."""
+        return np.zeros(self.n_features)
+
+    def curvatures(self, eta):
         """Return zeros: unknown."""
-        return np.zeros(self.n_params)
+        return np.zeros((1, self.n_outputs))
 
     def sample(self, most):
         """Return itself: one row is all there is."""

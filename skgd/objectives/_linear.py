@@ -201,6 +201,10 @@ class LinearObjective(Passes):
         """
         return _moments.diagonal_moments(self, eta, shift, inv_scale)
 
+    def mean_squares(self, shift=None, inv_scale=None):
+        """Return the weighted means of the squares of the entries of scaled columns."""
+        return _moments.mean_squares(self, shift, inv_scale)
+
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.
 

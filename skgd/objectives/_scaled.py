@@ -200,6 +200,10 @@ class ScaledObjective:
         """Return the diagonal of the second derivative of sums, in the scaled variables."""
         return self.inner.hessian_diagonal(eta, self.shift, self.inv_scale)
 
+    def mean_squares(self):
+        """Return the weighted means of the squares of the scaled columns."""
+        return self.inner.mean_squares(self.shift, self.inv_scale)
+
     def curvature_sums(self, theta, v):
         """Return the second derivative along ``v``, both in the scaled variables."""
         if self.loss.curvature is None:

@@ -26,6 +26,7 @@ ROWS = 2000  # with a curvature, whose products with each other are formed and f
 _LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5 % of X
 _LEFT = 1e-3  # of what is solved for that a solution may leave
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
+_UNEVEN = 4.0  # ratio of the entries of a diagonal from which it is worth taking
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
 
@@ -276,25 +277,42 @@ class Factored:
 
 
 class Diagonal:
-    """The second derivative of each coefficient by itself, as a matrix to begin from.
+    """About the second derivative of each coefficient by itself, as a matrix to begin from.
 
-    Columns have one scale for all outputs and for the whole of a run. Where rows are fitted
-    well, curvatures come to differ by powers of ten, and that is what is left of them.
+    The mean square of a column times the mean curvature of the losses, and the l2 part: where
+    rows are fitted well, or lie where a loss is straight, curvatures of single rows come and go,
+    and those of columns that few rows have with them, while the l2 part weighs ever more beside
+    their mean. Classes of a softmax have the diagonal itself, for a reading of X each.
     """
 
-    def __init__(self, problem, eta):
+    def __init__(self, problem):
         objective = problem.objective
+        self.exact = objective.n_outputs > 1 and objective.loss.joint
+        if not self.exact:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.squares = objective.mean_squares()
+
+    def look(self, problem, eta):
+        """Take it at these linear predictors; return whether its entries differ by much."""
+        objective = problem.objective
+        diagonal = np.empty(objective.n_params)
+        W, b = objective.split(diagonal)
         with np.errstate(over="ignore", invalid="ignore"):
-            diagonal = objective.hessian_diagonal(eta) / objective.mass
+            if self.exact:
+                diagonal = objective.hessian_diagonal(eta) / objective.mass
+                W, b = objective.split(diagonal)
+            else:
+                bend = objective.curvatures(eta).sum(axis=0) / objective.mass
+                W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
             if problem.has_l2:
-                objective.split(diagonal)[0][:] += problem.l2
+                W += problem.l2
         if not objective.fit_intercept:
-            diagonal[objective.n_coef :] = 1.0  # multiplied by zero
+            b[:] = 1.0  # multiplied by zero
         largest = float(diagonal.max(initial=0.0))
-        self.known = 0.0 < largest < np.inf
-        if self.known:
-            self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
-            self.spread = float(self.inverse.max() / self.inverse.min())
+        if not 0.0 < largest < np.inf:
+            return False
+        self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
+        return float(self.inverse.max() / self.inverse.min()) > _UNEVEN
 
     def solve(self, grad):
         return grad * self.inverse

@@ -23,7 +23,6 @@ _SMALL = 1e-6  # part of the margins below which their difference has too few di
 _FAR = 4.0  # times that first step
 _ROUNDS = 10  # of coefficients that leave the orthant
 _LOOK = 10  # steps between two looks at the diagonal of the Hessian
-_UNEVEN = 4.0  # ratio of its entries from which it is worth taking
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
 
 
@@ -43,8 +42,10 @@ class LBFGS(Solver):
     step :math:`\gamma_t` meets the strong Wolfe conditions [3]_, so F never rises beyond
     rounding.
 
-    The matrix that the pairs correct is a multiple of the identity, or the inverse of the
-    diagonal of the Hessian, looked at every tenth step, where its entries differ.
+    The matrix that the pairs correct is a multiple of the identity, or, where entries differ, the
+    inverse of about the diagonal of the Hessian: the mean curvature of the losses times the mean
+    squares of columns, looked at more and more seldom, at last every tenth step. For softmax it is
+    the diagonal itself.
 
     With an l1 part the steps are orthant-wise [4]_: :math:`H_t` acts on the steepest slope
     of F in place of the gradient, with the rows and columns of the coefficients that are zero
@@ -153,7 +154,7 @@ class LBFGS(Solver):
         state = State(theta.copy())
         state.point = state.theta
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
-        state.memory.update(diagonal=None, due=_LOOK, columns=np.inf)
+        state.memory.update(diagonal=None, squares=None, due=1, columns=np.inf)
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -294,10 +295,11 @@ class LBFGS(Solver):
         """Take the diagonal of the Hessian at this point, from time to time, where it is uneven."""
         memory = state.memory
         if state.t >= memory["due"]:
-            found = Diagonal(problem, memory["eta"])
-            uneven = found.known and found.spread > _UNEVEN
-            memory["diagonal"] = found if uneven else None
-            memory["due"] = state.t + _LOOK if uneven else 2 * state.t
+            found = memory["squares"] or Diagonal(problem)
+            uneven = found.look(problem, memory["eta"])
+            memory["squares"], memory["diagonal"] = found, found if uneven else None
+            wait = max(state.t, _LOOK) if found.exact and not uneven else _LOOK
+            memory["due"] = state.t + (wait if found.exact else min(max(state.t // 4, 1), _LOOK))
 
     def _direction(self, memory, theta, slope, side):
         pairs = memory["pairs"]

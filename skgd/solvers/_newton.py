@@ -32,7 +32,7 @@ _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left 
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
-_FIRST = 10  # steps that go before products with the Hessian, and are often all that is needed
+_FIRST = 40  # steps that go before products with the Hessian, and are often all that is needed
 _LAST_RESORT = 40  # steps that go before one that is not
 _HALVINGS, _DOUBLINGS = 40, 20
 
@@ -76,7 +76,7 @@ class Newton(LBFGS):
     l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
     factored; else conjugate gradients with the diagonal of the Hessian [3]_ solve with products,
     each of which reads the rows that have a curvature twice: those are copied where they are at
-    most half, and at most eight million entries or 5 % of X. Ten steps of `LBFGS` go before. With
+    most half, and at most eight million entries or 5 % of X. Forty steps of `LBFGS` go before. With
     an l1 part products take what working sets of columns, as of `LBFGS`, have left. Memory: the
     Hessian and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 

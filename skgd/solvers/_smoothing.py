@@ -22,7 +22,8 @@ _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it i
 _SOLVED = 1e-3  # of the violation with which a width began
 _ASKED = 0.1  # the same, for asking how near the optimum is where no narrower band comes
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
-_TRIES, _SHORT_TRIES = 40, 8  # steps on a smooth loss itself, and how many may be short
+_TRIES, _NEWTON_TRIES = 400, 40  # steps on a smooth loss itself, of L-BFGS and of Newton
+_SHORT_TRIES = 4  # how many of these may be short
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
@@ -56,9 +57,9 @@ class Smoothing(Solver):
         \ell_\delta(y, \eta) = \left(\delta \log(1 + e^{(1 - y \eta) / \delta})\right)^2
 
     which lies above it, and whose slopes are a dual point as well. Where more than 1,500
-    coefficients of one of these two depend on each other, up to 40 steps of `LBFGS` and of `Newton`
-    on the loss itself come first. With another smooth loss there is nothing to smooth, and all
-    steps are steps of F.
+    coefficients of one of these two depend on each other, up to 400 steps of `LBFGS` and 40 of
+    `Newton` on the loss itself come first. With another smooth loss there is nothing to smooth, and
+    all steps are steps of F.
 
     Notes
     -----
@@ -340,11 +341,11 @@ class _Run:
                 value = part.value(inner.theta, losses)
                 loss = loss.smoothed(self.width)
             self.below = loss, inner.theta, inner.value, eta
-        self.hidden = abs(value - inner.value)
+        self.hidden, self.lacks = abs(value - inner.value), np.inf
         if part.objective.loss.smooth:
             # Of a loss above it the gap is about that of the point, and half of what is hidden.
-            lacks = promised(smooth, inner.theta, inner.value, inner.memory["grad"])
-            self.lower = value - 0.5 * self.hidden - lacks
+            self.lacks = promised(smooth, inner.theta, inner.value, inner.memory["grad"])
+            self.lower = value - 0.5 * self.hidden - self.lacks
         # Small only where both the steps and the smoothing have little left to give.
         share = self.hidden / abs(value) if self.hidden > 0.0 else 0.0
         self.violation = inner.violation + self.reference * share
@@ -362,8 +363,10 @@ class _Run:
         stalled = "stalled" in inner.memory
         if self.width == 0.0:
             # Short steps of Newton say that rows come and go.
-            self.short += isinstance(self.solver, Newton) and inner.rate < _SHORT
-            self.served = stalled or inner.t >= _TRIES or self.short >= _SHORT_TRIES
+            newton = isinstance(self.solver, Newton)
+            self.short += newton and inner.rate < _SHORT
+            most = _NEWTON_TRIES if newton else _TRIES
+            self.served = stalled or inner.t >= most or self.short >= _SHORT_TRIES
             return
         if stalled and self._widen():
             # Without a row in a band there was no curvature to go by; nor will there be soon.
@@ -376,6 +379,8 @@ class _Run:
             self.served = stalled or inner.violation <= _ASKED * self.first
             return
         little = before - inner.value <= _SERVED * self.hidden
+        if not self.below[0].below:
+            solved, little = True, self.lacks <= _SERVED * self.hidden
         if stalled or inner.t >= most or (solved and little):
             self.served = True
         elif inner.rate < _SHORT:
