@@ -128,7 +128,8 @@ class Smoothing(Solver):
         State
             Sets ``value`` and ``violation`` at the start, and in ``memory`` the linear
             predictors ``eta`` of the point, ``runs``, one for each output that depends on no
-            other, and ``below``, for each its smooth loss, and point, value and predictors there.
+            other, and ``below``, for each its smooth loss, and point, value and predictors there;
+            while steps are steps of F ``grad`` in place of that.
         """
         state = State(theta.copy())
         W, b = problem.objective.split(theta)
@@ -222,6 +223,7 @@ class Smoothing(Solver):
         runs, memory["grad"] = memory["runs"], None
         memory.pop("lower", None)
         if all(run.width == 0.0 for run in runs):
+            del memory["below"]  # there is no other loss
             memory["grad"] = grad = problem.objective.zeros()
             G, g = problem.objective.split(grad)
             for j, run in enumerate(runs):
