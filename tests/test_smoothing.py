@@ -212,6 +212,15 @@ def test_absolute_errors_without_a_penalty_are_least():
     assert found <= least * (1 + 1e-4)
 
 
+def test_two_rows_that_a_line_parts_without_a_penalty():
+    X, y = np.array([[0.125], [-0.132]]), ["a", "b"]  # the loss itself comes to zero
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        est = GDClassifier("squared_hinge", solver="smoothing", penalty=None, max_iter=20).fit(X, y)
+    assert (est.predict(X) == y).all()
+    assert est.loss_curve_[-1] <= 1e-10
+
+
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("first", [True, False])  # of steps on the loss itself
 def test_squared_hinges_on_many_columns_by_way_of_rounded_ones(monkeypatch, k, first):

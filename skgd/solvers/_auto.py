@@ -12,7 +12,7 @@ __all__ = ["automatic", "automatic_stream"]
 _STEEP = 500.0  # what rows do to each other's slopes, up to which dual ascent needs few passes
 _THIN, _DENSE = 250.0, 50.0  # the same of a smooth loss, for rows of few entries and of many
 _MANY = 0.1  # of all entries stored: such rows are seldom as unlike each other as those of text
-_GENTLE, _LITTLE = 10.0, 1.0  # from which `lbfgs` needs many steps; more where curvatures jump
+_GENTLE, _LITTLE = 50.0, 1.0  # from which `lbfgs` needs many steps; more where curvatures jump
 _FEW, _ALIKE = 10, 0.9  # a tenth of the columns, and what part of |x|^2 they may hold
 
 
@@ -43,7 +43,7 @@ def automatic(problem, settings):
     intercept. Smooth losses ask for more: no more rows than columns, a tenth of which hold at
     most nine tenths of ``|x|^2``; an l1 part no larger than the l2 part, for ``squared_error``
     none; and a figure of at least 1 where the second derivative jumps, as of ``huber`` and of
-    squared hinges and tubes, and 10 elsewhere, since few steps of `lbfgs` do below, which are the
+    squared hinges and tubes, and 50 elsewhere, since few steps of `lbfgs` do below, which are the
     first of `newton` and `smoothing` too; and of at most 250, or 50 where more than a tenth of the
     entries is stored. A band is narrow up to one standard deviation of the targets.
 

@@ -349,7 +349,7 @@ class _Run:
             self.lacks = promised(smooth, inner.theta, inner.value, inner.memory["grad"])
             self.lower = value - 0.5 * self.hidden - self.lacks
         # Small only where both the steps and the smoothing have little left to give.
-        share = self.hidden / abs(value) if self.hidden > 0.0 else 0.0
+        share = self.hidden / max(abs(value), abs(inner.value)) if self.hidden > 0.0 else 0.0
         self.violation = inner.violation + self.reference * share
         # F of the loss itself may rise while F of the smooth one falls.
         if self.width is None or not value >= self.value:
