@@ -10,7 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
 from skgd import GDClassifier, GDRegressor
+from skgd._problem import Problem
 from skgd.losses import Huber, LogLoss, OneVsRest, Softmax, SquaredHinge
+from skgd.objectives import LinearObjective
 from skgd.penalties import L2
 from skgd.solvers import Newton, _applied, _curvature
 from skgd.solvers._applied import Applied
@@ -107,9 +109,6 @@ def test_the_diagonal_makes_up_for_rare_columns(make_problem):
     """Columns whose curvatures differ by powers of ten, as after rows have come and gone."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 40)) * np.logspace(-3, 2, 40)
-    from skgd._problem import Problem
-    from skgd.objectives import LinearObjective
-
     y = np.where(X[:, -1] > 0, 1.0, -1.0)
     problem = Problem(LinearObjective(X, y, np.ones(400), LogLoss()), L2(), 1e-8)
     calls, model = [], Applied(problem, np.zeros(41), np.zeros((400, 1)))

@@ -20,6 +20,7 @@ from skgd.losses import (
 )
 from skgd.objectives import LinearObjective, _linear
 from skgd.penalties import L2, NoPenalty
+from skgd.solvers import LBFGS
 from skgd.solvers._curvature import Diagonal
 
 
@@ -245,6 +246,22 @@ def test_about_the_diagonal_that_lbfgs_begins_with(make_problem, loss, kind, sca
     bend = h.sum(axis=0) / objective.mass
     assert_allclose(D, bend[:, None] * squares + problem.l2, rtol=1e-5)
     assert_allclose(d, bend, rtol=1e-12)
+
+
+def test_classes_have_their_diagonal_from_the_tenth_step_on(make_problem):
+    problem = make_problem(Softmax(), L2(), 1e-4, kind="classes", s=S)
+    solver = LBFGS()
+    state = solver.init(problem, problem.objective.zeros(), None)
+    for _ in range(9):
+        state = solver.step(problem, state)
+    assert state.memory["diagonal"] is None
+    assert solver.step(problem, state).memory["diagonal"].exact
+    # That of one output is a mean, which reads nothing, and is there at once.
+    problem = make_problem(LogLoss(), L2(), 1e-4, kind="binary", s=S)
+    state = solver.init(problem, problem.objective.zeros(), None)
+    for _ in range(2):
+        state = solver.step(problem, state)
+    assert not state.memory["diagonal"].exact
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -158,13 +158,11 @@ class Optimality:
                 return True
             if "dual" in self.memory:
                 return False
-        if self.memory.get("served"):
-            return True
-        if "served" in self.memory and self.memory.get("grad") is None:
-            return False
+        grad, promise = self.memory.get("grad"), np.nan
+        if "served" in self.memory and (self.memory["served"] or grad is None):
+            return self.memory["served"]
         if event.iteration >= self._iteration:
             return True
-        grad, promise = self.memory.get("grad"), np.nan
         if grad is not None:
             promise = self.certificate.promise(event.theta, event.value, grad)
         if promise <= self._share * self.tol:

@@ -3,12 +3,12 @@
 import numpy as np
 
 from ._composite import accelerated
-from ._curvature import DAMPING, copyable
+from ._curvature import DAMPING, copyable, coupled
 
 __all__ = ["Applied"]
 
-_ENOUGH = 40  # rows for each coefficient, from which a tenth of them says enough
-_PART = 0.1  # of these
+_PER_COLUMN = 4  # rows for each coefficient of a sample
+_ENOUGH = 10  # times as many rows, from which one says enough
 _LEFT = 0.1  # of the gradient, in the metric of the diagonal: a model is not true any further
 _MOST = 500  # products
 _HALF = 0.5  # of the rows with a curvature, up to which a copy of them saves more than it costs
@@ -45,21 +45,18 @@ class Applied:
 
     def __init__(self, problem, theta, eta):
         objective = problem.objective
-        n, k = objective.n_active, objective.n_outputs
-        self.whole = n <= _ENOUGH * objective.n_params
-        self.numbers = self.rows = None
-        if self.whole and not (k > 1 and objective.loss.joint):
-            bent = (objective.curvatures(eta) > 0.0).any(axis=1)
-            held = int(bent.sum())
-            if 0 < held <= _HALF * objective.n_rows and copyable(objective, held):
-                self.numbers = np.flatnonzero(bent)
-        self.attach(problem)
+        self.whole = objective.n_active <= _ENOUGH * _PER_COLUMN * objective.n_params
+        self.numbers = self.rows = self.bent = None
         if not self.whole:
+            self.attach(problem)
             eta = self.rows.linear(theta)
-        elif self.numbers is not None:
-            eta = eta[self.numbers]
+        if not coupled(objective):
+            self.bent = (self.rows or objective).curvatures(eta)
+            held = np.flatnonzero((self.bent > 0.0).any(axis=1)) if self.whole else ()
+            if 0 < len(held) <= _HALF * objective.n_rows and copyable(objective, len(held)):
+                self.numbers, eta, self.bent = held, eta[held], self.bent[held]
         self.eta = eta
-        self.bent = None if k > 1 and objective.loss.joint else self.rows.curvatures(eta)
+        self.attach(problem)
         self.l2 = np.zeros(objective.n_params)
         if problem.has_l2:
             objective.split(self.l2)[0][:] = problem.l2
@@ -78,7 +75,7 @@ class Applied:
             return
         self.rows = objective = problem.objective
         if not self.whole:
-            self.rows = objective.sample(int(_PART * _ENOUGH) * objective.n_params)
+            self.rows = objective.sample(_PER_COLUMN * objective.n_params)
         elif self.numbers is not None:
             self.rows = objective.of_rows(self.numbers)
 

@@ -15,6 +15,7 @@ __all__ = [
     "bent_rows",
     "block_size",
     "copyable",
+    "coupled",
     "formed_size",
     "passable",
 ]
@@ -47,11 +48,16 @@ def formed_size(objective):
     return own if size > FACTORED and few else size
 
 
+def coupled(objective):
+    """Return whether the curvature of one output depends on the others, as of softmax."""
+    return objective.n_outputs > 1 and objective.loss.joint
+
+
 def passable(problem):
     """Return whether a Hessian may be had through the rows: l2 on all, outputs by themselves."""
     if problem.has_l1 or problem.custom or not (problem.has_l2 and np.min(problem.l2) > 0.0):
         return False
-    return problem.objective.n_outputs == 1 or not problem.objective.loss.joint
+    return not coupled(problem.objective)
 
 
 def copyable(objective, rows):
@@ -287,21 +293,21 @@ class Diagonal:
 
     def __init__(self, problem):
         objective = problem.objective
-        self.exact = objective.n_outputs > 1 and objective.loss.joint
+        self.exact, self.uneven = coupled(objective), False
         if not self.exact:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.squares = objective.mean_squares()
 
     def look(self, problem, eta):
-        """Take it at these linear predictors; return whether its entries differ by much."""
+        """Take it at these linear predictors; ``uneven`` says whether its entries differ."""
         objective = problem.objective
-        diagonal = np.empty(objective.n_params)
-        W, b = objective.split(diagonal)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.exact:
                 diagonal = objective.hessian_diagonal(eta) / objective.mass
                 W, b = objective.split(diagonal)
             else:
+                diagonal = np.empty(objective.n_params)
+                W, b = objective.split(diagonal)
                 bend = objective.curvatures(eta).sum(axis=0) / objective.mass
                 W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
             if problem.has_l2:
@@ -309,10 +315,10 @@ class Diagonal:
         if not objective.fit_intercept:
             b[:] = 1.0  # multiplied by zero
         largest = float(diagonal.max(initial=0.0))
-        if not 0.0 < largest < np.inf:
-            return False
-        self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
-        return float(self.inverse.max() / self.inverse.min()) > _UNEVEN
+        self.uneven = 0.0 < largest < np.inf
+        if self.uneven:
+            self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
+            self.uneven = float(self.inverse.max() / self.inverse.min()) > _UNEVEN
 
     def solve(self, grad):
         return grad * self.inverse

@@ -7,7 +7,7 @@ import numpy as np
 from .._protocols import State
 from .._ranges import check_number
 from ._base import Solver
-from ._curvature import Diagonal
+from ._curvature import Diagonal, coupled
 from ._line_search import Arrival, MarginLine, refuse_rates, strong_wolfe
 from ._working_set import restricted_step
 
@@ -45,7 +45,7 @@ class LBFGS(Solver):
     The matrix that the pairs correct is a multiple of the identity, or, where entries differ, the
     inverse of about the diagonal of the Hessian: the mean curvature of the losses times the mean
     squares of columns, looked at more and more seldom, at last every tenth step. For softmax it is
-    the diagonal itself.
+    the diagonal itself, from the tenth step on.
 
     With an l1 part the steps are orthant-wise [4]_: :math:`H_t` acts on the steepest slope
     of F in place of the gradient, with the rows and columns of the coefficients that are zero
@@ -154,7 +154,9 @@ class LBFGS(Solver):
         state = State(theta.copy())
         state.point = state.theta
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
-        state.memory.update(diagonal=None, squares=None, due=1, columns=np.inf)
+        # A diagonal that reads X says too little of the first steps to be worth it.
+        due = _LOOK if coupled(problem.objective) else 1
+        state.memory.update(diagonal=None, due=due, columns=np.inf)
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -293,19 +295,22 @@ class LBFGS(Solver):
     @staticmethod
     def _look_at_diagonal(problem, state):
         """Take the diagonal of the Hessian at this point, from time to time, where it is uneven."""
-        memory = state.memory
-        if state.t >= memory["due"]:
-            found = memory["squares"] or Diagonal(problem)
-            uneven = found.look(problem, memory["eta"])
-            memory["squares"], memory["diagonal"] = found, found if uneven else None
-            wait = max(state.t, _LOOK) if found.exact and not uneven else _LOOK
-            memory["due"] = state.t + (wait if found.exact else min(max(state.t // 4, 1), _LOOK))
+        memory, t = state.memory, state.t
+        if t < memory["due"]:
+            return
+        memory["diagonal"] = found = memory["diagonal"] or Diagonal(problem)
+        found.look(problem, memory["eta"])
+        if found.exact:
+            memory["due"] = t + (_LOOK if found.uneven else t)
+        else:
+            memory["due"] = t + min(max(t // 4, 1), _LOOK)
 
     def _direction(self, memory, theta, slope, side):
         pairs = memory["pairs"]
         if side is None or not pairs:
-            metric = memory["diagonal"] if pairs else None
-            return self._apply(pairs, slope, first=None if metric is None else metric.solve)
+            metric = memory["diagonal"]
+            known = pairs and metric is not None and metric.uneven
+            return self._apply(pairs, slope, first=metric.solve if known else None)
         try:
             step = self._within(memory, theta, slope, side)
         except np.linalg.LinAlgError:

@@ -23,6 +23,7 @@ _CHEAP = 3e8  # operations of a Hessian of all rows that are not worth saving
 _BALANCE = 12  # a Hessian of this many n / d rows costs about as much as a pass over n
 _PLENTY = 1000  # rows for each coefficient: the gradient then shrinks thirtyfold a step
 _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too little
+_MORE = 4  # times as many rows, where some of them say too little
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
 _MANY = 3e6  # entries, below which a pass over all of them costs next to nothing
@@ -32,8 +33,7 @@ _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left 
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
-_FIRST = 40  # steps that go before products with the Hessian, and are often all that is needed
-_LAST_RESORT = 40  # steps that go before one that is not
+_FIRST = 40  # steps that go before products, or a Hessian that is not whole: often they will do
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -183,7 +183,7 @@ class Newton(LBFGS):
         products += k * size**3 / 3.0
         passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
         if not whole:
-            return max(_LAST_RESORT, int(passes))
+            return max(_FIRST, int(passes))
         if products <= _NOTHING:
             return 0
         # Columns that are much alike need none at all; on others a few steps are no loss.
@@ -205,7 +205,7 @@ class Newton(LBFGS):
         objective, size = problem.objective, formed_size(problem.objective)
         n, d = objective.n_active, objective.n_features + 1
         if size < block_size(objective):
-            return min(n, 4 * _PER_COLUMN * size)  # of which most soon count for little
+            return min(n, _MORE * _PER_COLUMN * size)  # of which most soon count for little
         if objective.loss.banded:
             return n  # few rows show a curvature: none of them can be spared, and all cost little
         # Entries of a sparse row meet each other only.
@@ -262,7 +262,7 @@ class Newton(LBFGS):
             # Pairs bend a model of all rows towards the truth; give them some steps.
             if memory["sample"] < n or memory["since"] >= memory["patience"]:
                 if memory["since"] == 1:
-                    memory["sample"] = min(n, 4 * memory["sample"])
+                    memory["sample"] = min(n, _MORE * memory["sample"])
                 memory["model"] = None
         return state
 

@@ -15,8 +15,8 @@ __all__ = ["Smoothing"]
 
 _WIDEST = 4.0  # units of the loss: a band that holds nearly all rows
 _ROUNDED = 0.3  # units of a smooth loss whose smoother one has no band
-_ROUNDER = 0.4  # the same of a smooth loss that has no band
 _NARROWER = 0.2  # factor of the width, when a smooth problem has served its purpose
+_ROUNDER = 0.4  # the same where the smooth loss has no band
 _WIDER = 5.0  # times the width that a run near this one ended with, to begin with
 _SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
 _SOLVED = 1e-3  # of the violation with which a width began
@@ -152,12 +152,12 @@ class Smoothing(Solver):
         return kept[1]
 
     def _first(self, part, theta, j):
-        objective, solver, width = part.objective, Newton(), None
+        objective, solver, width, known = part.objective, Newton(), None, 0.0
         loss, wide = objective.loss, block_size(objective) > FACTORED
         if loss.smoothed(1.0) is not None:
             width = self._widest(objective, theta)
             known = self.widths[j] if self.widths is not None else 0.0
-            if known > 0.0:
+            if known:
                 width = min(width, _WIDER * known)
             width = max(width, loss.band)
         if wide and not passable(part):
@@ -213,22 +213,23 @@ class Smoothing(Solver):
             inner = runs[0].inner.memory
             memory.update(grad=inner["grad"], model=inner.get("model"))
         else:
-            memory["below"] = [run.below for run in runs]
             memory["served"] = all(run.served for run in runs)
             self._tell(problem, memory)
 
     @staticmethod
     def _tell(problem, memory):
-        """Say what else tells whether the certificate is worth asking for."""
+        """Say what the certificate goes by, and what tells when it is worth asking for."""
         runs, memory["grad"] = memory["runs"], None
-        memory.pop("lower", None)
+        for key in ("below", "lower"):
+            memory.pop(key, None)
         if all(run.width == 0.0 for run in runs):
-            del memory["below"]  # there is no other loss
             memory["grad"] = grad = problem.objective.zeros()
             G, g = problem.objective.split(grad)
             for j, run in enumerate(runs):
                 G[j], g[j] = run.inner.memory["grad"][:-1], run.inner.memory["grad"][-1]
-        elif problem.objective.loss.smooth:
+            return
+        memory["below"] = [run.below for run in runs]
+        if problem.objective.loss.smooth:
             memory["lower"] = sum(run.lower for run in runs)
 
     def step(self, problem, state):
