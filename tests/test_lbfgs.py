@@ -205,7 +205,8 @@ def test_a_step_reads_the_rows_once_where_its_first_length_will_do(make_problem)
     calls = readings(problem, solver, 10, state)
     assert calls["look"] == 10
     assert calls["linear"] == calls["sums"] == 0
-    assert calls["adjoint"] <= 3  # where a search went on along the margins
+    # Means of columns at steps 2, 3, 4, 6 and 8, and where a search went on along the margins.
+    assert calls["adjoint"] <= 8
 
 
 def test_a_step_in_an_orthant_reads_the_rows_twice_whatever_the_search_tries(make_problem):

@@ -21,7 +21,7 @@ from skgd.losses import (
 from skgd.objectives import LinearObjective, _linear
 from skgd.penalties import L2, NoPenalty
 from skgd.solvers import LBFGS
-from skgd.solvers._curvature import Diagonal
+from skgd.solvers._curvature import Diagonal, centred_solve
 
 
 class Quartic:
@@ -246,6 +246,48 @@ def test_about_the_diagonal_that_lbfgs_begins_with(make_problem, loss, kind, sca
     bend = h.sum(axis=0) / objective.mass
     assert_allclose(D, bend[:, None] * squares + problem.l2, rtol=1e-5)
     assert_allclose(d, bend, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_diagonal_in_centred_columns_is_solved_in_those_that_are_not(n_outputs):
+    rng = np.random.default_rng(n_outputs)
+    d = 5
+    D, h = rng.uniform(0.5, 2.0, (n_outputs, d)), rng.uniform(0.5, 2.0, n_outputs)
+    mean = rng.standard_normal((n_outputs, d))
+    grad = rng.standard_normal(n_outputs * (d + 1))
+    found = centred_solve(1.0 / np.append(D, h), mean, grad)
+    W, b = found[:-n_outputs].reshape(n_outputs, d), found[-n_outputs:]
+    G, g = grad[:-n_outputs].reshape(n_outputs, d), grad[-n_outputs:]
+    for j in range(n_outputs):
+        # The Hessian of rows whose mean is `mean` and whose columns are independent about it.
+        whole = np.diag(np.append(D[j], 0.0))
+        along = np.append(mean[j], 1.0)
+        whole += h[j] * np.outer(along, along)
+        assert_allclose(whole @ np.append(W[j], b[j]), np.append(G[j], g[j]), rtol=1e-10)
+
+
+def test_columns_are_centred_where_the_intercept_hangs_together_with_them(make_problem):
+    # Half of the rows are fitted so well that they have no curvature; the others have all words.
+    rng = np.random.default_rng(0)
+    X = (rng.random((200, 30)) < 0.05).astype(float)
+    X[:100] = rng.random((100, 30)) < 0.9
+    y = np.repeat([1.0, -1.0], 100)
+    problem = Problem(LinearObjective(X, y, np.ones(200), LogLoss()), L2(), 1e-4)
+    eta = np.repeat([0.0, -30.0], 100)[:, None]
+    found = Diagonal(problem)
+    found.look(problem, eta)
+    assert_allclose(found.mean[0], X[:100].mean(axis=0), rtol=1e-9)
+    assert found.uneven
+    # No more of X is read before the step at which it is due.
+    problem.objective.adjoint = None
+    found.due = 5
+    found.look(problem, eta, 4)
+    # Columns that say nothing about the intercept are left as they are.
+    X = rng.standard_normal((200, 3))
+    problem = Problem(LinearObjective(X, y, np.ones(200), LogLoss()), L2(), 1e-4)
+    found = Diagonal(problem)
+    found.look(problem, np.zeros((200, 1)))
+    assert found.mean is None
 
 
 def test_classes_have_their_diagonal_from_the_tenth_step_on(make_problem):

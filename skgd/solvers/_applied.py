@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._composite import accelerated
-from ._curvature import DAMPING, copyable, coupled
+from ._curvature import DAMPING, centred_solve, copyable, coupled, mean_bent
 
 __all__ = ["Applied"]
 
@@ -60,9 +60,15 @@ class Applied:
         self.l2 = np.zeros(objective.n_params)
         if problem.has_l2:
             objective.split(self.l2)[0][:] = problem.l2
-        diagonal = self.rows.hessian_diagonal(eta) / self.rows.mass + self.l2
+        diagonal = self.rows.hessian_diagonal(eta) / self.rows.mass
+        W, b = objective.split(diagonal)
+        self.mean = None
         if not objective.fit_intercept:
-            diagonal[objective.n_coef :] = 1.0  # multiplied by zero
+            b[:] = 1.0  # multiplied by zero
+        elif self.bent is not None:
+            self.mean = mean_bent(self.rows, self.bent)
+            W -= np.minimum(b[:, None] * self.mean * self.mean, W)  # rounding may go below
+        diagonal += self.l2
         self.damping = DAMPING * max(float(diagonal.max(initial=0.0)), 1e-300)
         self.inverse = 1.0 / (diagonal + self.damping)
 
@@ -88,7 +94,7 @@ class Applied:
     def solve(self, grad):
         """Return about the solution for a right side."""
         x, r = np.zeros_like(grad), grad.copy()
-        z = r * self.inverse
+        z = centred_solve(self.inverse, self.mean, r)
         p, size = z.copy(), float(r @ z)
         goal = _LEFT**2 * size
         for _ in range(_MOST):
@@ -100,11 +106,11 @@ class Applied:
                 break
             x += (size / along) * p
             r -= (size / along) * product
-            np.multiply(r, self.inverse, out=z)
+            z = centred_solve(self.inverse, self.mean, r)
             before, size = size, float(r @ z)
             p *= size / before
             p += z
-        return x if x.any() else grad * self.inverse
+        return x if x.any() else centred_solve(self.inverse, self.mean, grad)
 
     def minimum(self, problem, theta, grad):
         """Return about the minimum of the quadratic model and a penalty with kinks."""

@@ -14,9 +14,11 @@ __all__ = [
     "ThroughRows",
     "bent_rows",
     "block_size",
+    "centred_solve",
     "copyable",
     "coupled",
     "formed_size",
+    "mean_bent",
     "passable",
 ]
 
@@ -28,6 +30,8 @@ _LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5
 _LEFT = 1e-3  # of what is solved for that a solution may leave
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _UNEVEN = 4.0  # ratio of the entries of a diagonal from which it is worth taking
+_CENTRED = 1.0  # times its curvature that columns take from an intercept, to be centred
+_AGAIN, _SELDOM = 1.3, 2.0  # times the steps, until means are looked at again: centred, and not
 _LEAST_SHARE = 1e-8  # of the largest curvature, that every other one is taken for
 
 
@@ -282,25 +286,64 @@ class Factored:
         return out
 
 
+def mean_bent(objective, bent):
+    """Return the means of the columns over rows weighted by their curvature, one adjoint."""
+    total = bent.sum(axis=0)
+    return objective.split(objective.adjoint(bent))[0] / np.maximum(total, 1e-300)[:, None]
+
+
+def centred_solve(inverse, mean, grad):
+    r"""Solve with the diagonal of a problem whose columns are centred, in those that are not.
+
+    .. math::
+
+        w = D^{-1} (G - g \mu), \qquad b = g / \bar h - \mu^T w
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_params,)
+        Of the diagonal: :math:`1 / D` and :math:`1 / \bar h`.
+    mean : ndarray of shape (n_outputs, n_features) or None
+        What columns are centred by; None for nothing.
+    grad : ndarray of shape (n_params,)
+        The right side.
+
+    Returns
+    -------
+    ndarray of shape (n_params,)
+        A new array.
+    """
+    if mean is None:
+        return grad * inverse
+    out, at = grad.copy(), mean.size
+    W, b = out[:at].reshape(mean.shape), out[at:]
+    W -= mean * b[:, None]
+    out *= inverse
+    b -= (mean * W).sum(axis=1)
+    return out
+
+
 class Diagonal:
     """About the second derivative of each coefficient by itself, as a matrix to begin from.
 
     The mean square of a column times the mean curvature of the losses, and the l2 part: where
     rows are fitted well, or lie where a loss is straight, curvatures of single rows come and go,
     and those of columns that few rows have with them, while the l2 part weighs ever more beside
-    their mean. Classes of a softmax have the diagonal itself, for a reading of X each.
+    their mean. Columns are centred by their means over the rows that have a curvature, where that
+    matters: it does on words, of which a row has few, and hardly on others. The means are read
+    from X ever more seldom. Classes of a softmax have the diagonal itself, for a reading of X each.
     """
 
     def __init__(self, problem):
-        objective = problem.objective
-        self.exact, self.uneven = coupled(objective), False
+        self.exact, self.uneven = coupled(problem.objective), False
+        self.mean, self.due = None, 0
         if not self.exact:
             with np.errstate(over="ignore", invalid="ignore"):
-                self.squares = objective.mean_squares()
+                self.squares = problem.objective.mean_squares()
 
-    def look(self, problem, eta):
-        """Take it at these linear predictors; ``uneven`` says whether its entries differ."""
-        objective = problem.objective
+    def look(self, problem, eta, t=0):
+        """Take it at step ``t``; ``uneven`` says whether it is worth taking."""
+        objective, looked = problem.objective, False
         with np.errstate(over="ignore", invalid="ignore"):
             if self.exact:
                 diagonal = objective.hessian_diagonal(eta) / objective.mass
@@ -308,8 +351,12 @@ class Diagonal:
             else:
                 diagonal = np.empty(objective.n_params)
                 W, b = objective.split(diagonal)
-                bend = objective.curvatures(eta).sum(axis=0) / objective.mass
+                bent = objective.curvatures(eta)
+                bend = bent.sum(axis=0) / objective.mass
                 W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
+                looked = objective.fit_intercept and t >= self.due
+                if looked:
+                    self.mean = mean_bent(objective, bent)
             if problem.has_l2:
                 W += problem.l2
         if not objective.fit_intercept:
@@ -319,6 +366,17 @@ class Diagonal:
         if self.uneven:
             self.inverse = 1.0 / np.maximum(diagonal, _LEAST_SHARE * largest)
             self.uneven = float(self.inverse.max() / self.inverse.min()) > _UNEVEN
+            if looked:
+                self._centre(*objective.split(self.inverse))
+                self.due = t * (_SELDOM if self.mean is None else _AGAIN)
+            self.uneven = self.uneven or self.mean is not None
+
+    def _centre(self, W, b):
+        """Keep means of columns only where much of the curvature of an intercept is theirs."""
+        share = float(((self.mean * self.mean * W).sum(axis=1) / b).max(initial=0.0))
+        if not _CENTRED < share < np.inf:
+            self.mean = None
 
     def solve(self, grad):
-        return grad * self.inverse
+        """Return the inverse times ``grad``, a new array."""
+        return centred_solve(self.inverse, self.mean, grad)

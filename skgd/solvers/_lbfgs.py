@@ -42,10 +42,11 @@ class LBFGS(Solver):
     step :math:`\gamma_t` meets the strong Wolfe conditions [3]_, so F never rises beyond
     rounding.
 
-    The matrix that the pairs correct is a multiple of the identity, or, where entries differ, the
-    inverse of about the diagonal of the Hessian: the mean curvature of the losses times the mean
-    squares of columns, looked at more and more seldom, at last every tenth step. For softmax it is
-    the diagonal itself, from the tenth step on.
+    The matrix that the pairs correct is a multiple of the identity, or, where entries differ, one
+    of the inverse of about the diagonal of the Hessian: the mean curvature of the losses times the
+    mean squares of columns, looked at more and more seldom, at last every tenth step. Where the
+    intercept hangs together with the columns, these are centred there by their means over the rows
+    that have a curvature. For softmax it is the diagonal itself, from the tenth step on.
 
     With an l1 part the steps are orthant-wise [4]_: :math:`H_t` acts on the steepest slope
     of F in place of the gradient, with the rows and columns of the coefficients that are zero
@@ -72,8 +73,10 @@ class LBFGS(Solver):
     where a search has ended, whatever that tries: F along a line costs the losses of
     ``n_rows`` margins. A step without pairs and an orthant-wise one read X twice, once for the
     margins of the direction and once for the gradient. An orthant-wise step reads X once more where
-    it begins without pairs and goes through zero. Memory: ``2 * memory + 5`` vectors of
-    length ``n_params``, and five arrays of shape ``(n_rows, n_outputs)``.
+    it begins without pairs and goes through zero. Means of columns over rows with a curvature read
+    X once more, in three to seven of the first twenty steps and then ever more seldom. Memory:
+    ``2 * memory + 5`` vectors of length ``n_params``, and five arrays of shape
+    ``(n_rows, n_outputs)``.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
@@ -299,18 +302,28 @@ class LBFGS(Solver):
         if t < memory["due"]:
             return
         memory["diagonal"] = found = memory["diagonal"] or Diagonal(problem)
-        found.look(problem, memory["eta"])
+        found.look(problem, memory["eta"], t)
         if found.exact:
             memory["due"] = t + (_LOOK if found.uneven else t)
         else:
             memory["due"] = t + min(max(t // 4, 1), _LOOK)
 
+    @staticmethod
+    def _first_matrix(memory):
+        """Return what applies the matrix to begin from, None where the identity will do."""
+        metric, pairs = memory["diagonal"], memory["pairs"]
+        if metric is None or not pairs or not metric.uneven:
+            return None
+        if metric.exact:
+            return metric.solve
+        y = pairs[-1][1]  # along which a mean is made right, as the identity is
+        size = _dot(y, metric.solve(y))
+        return lambda grad: metric.solve(grad) / size
+
     def _direction(self, memory, theta, slope, side):
         pairs = memory["pairs"]
         if side is None or not pairs:
-            metric = memory["diagonal"]
-            known = pairs and metric is not None and metric.uneven
-            return self._apply(pairs, slope, first=metric.solve if known else None)
+            return self._apply(pairs, slope, first=self._first_matrix(memory))
         try:
             step = self._within(memory, theta, slope, side)
         except np.linalg.LinAlgError:
