@@ -18,7 +18,7 @@ _REFRESH = 50  # steps after which margins are computed anew: moving them adds u
 _NOISE = 4e-15  # rounding of F, relative
 # A point on a line costs far less than a direction, so that lines are searched well.
 _SLOPE_LEFT = 0.1
-_ENOUGH = 0.4  # the same of a first step that a whole pass has looked at already
+_ENOUGH = 0.6  # the same of a first step that a whole pass has looked at already
 _SMALL = 1e-6  # part of the margins below which their difference has too few digits
 _FAR = 4.0  # times that first step
 _ROUNDS = 10  # of coefficients that leave the orthant
@@ -159,7 +159,7 @@ class LBFGS(Solver):
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
         # A diagonal that reads X says too little of the first steps to be worth it.
         due = _LOOK if coupled(problem.objective) else 1
-        state.memory.update(diagonal=None, due=due, columns=np.inf)
+        state.memory.update(diagonal=None, due=due, columns=np.inf, kept=self.memory)
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -218,8 +218,9 @@ class LBFGS(Solver):
     def _forget(memory):
         memory.update(pairs=[], ss=np.zeros((0, 0)), sy=np.zeros((0, 0)))
 
-    def _remember(self, memory, s, y, products):
-        drop = max(0, len(memory["pairs"]) + 1 - self.memory)
+    @staticmethod
+    def _remember(memory, s, y, products):
+        drop = max(0, len(memory["pairs"]) + 1 - memory["kept"])
         memory["pairs"] = pairs = [*memory["pairs"][drop:], (s, y)]
         if not products:
             return

@@ -63,7 +63,8 @@ class Newton(LBFGS):
     Parameters
     ----------
     memory : int, default=5
-        Pairs of changes that are kept, at least 1.
+        Pairs of changes that are kept, at least 1; while the steps are those of `LBFGS`, as many
+        as it keeps, or more.
 
     Notes
     -----
@@ -139,6 +140,8 @@ class Newton(LBFGS):
         whole = formed_size(problem.objective) == block_size(problem.objective)
         patience = _PATIENCE if whole else _MORE_PATIENCE
         state.memory.update(model=None, sample=sample, since=0, wait=wait, patience=patience)
+        if wait:
+            state.memory["kept"] = max(self.memory, LBFGS().memory)
         return state
 
     def _begin(self, problem, theta, rng):
@@ -220,6 +223,7 @@ class Newton(LBFGS):
         if memory["model"] is None:
             memory["since"] = 0
             self._forget(memory)
+            memory["kept"] = self.memory  # they correct a Hessian, not what a step begins with
             if formed_size(objective) > FACTORED:
                 memory["model"] = self._through_rows(problem, memory)
                 if memory["model"] is None:
