@@ -5,8 +5,8 @@ from scipy.linalg import LinAlgError
 
 from ._dual import (
     at_best_shift,
-    balanced_shares,
-    between_kinks,
+    at_equality,
+    balanced,
     blocks,
     curvature,
     evened,
@@ -15,6 +15,7 @@ from ._dual import (
     scalings,
     targets,
 )
+from ._room import lacks_room, nearer, solved_part
 from ._smoother import left_by, optimum_of, wider_band
 from .losses import Huber, RegressionLoss, Softmax, SquaredError
 from .solvers._curvature import FACTORED, Factored, block_size
@@ -31,6 +32,8 @@ _NO_FALL = 1e-8  # of F at zero coefficients
 _LEAST = 1e-6  # figure for which Newton steps are made whatever ``tol`` is
 _SMOOTHINGS = 3
 _PART = 0.3  # of the gap asked for, that a smooth problem may lie below
+_ROOMS, _IN_VAIN = 12, 3  # times that slopes are moved for an l1 part, at all and for nothing
+_SOLVED = 0.7  # of the gap asked for, that may be left where no column pulls too much
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -87,6 +90,12 @@ class Certificate:
     of all rows, which is kept for the next ones unless rows without curvature come and go.
     No step of the run is changed.
 
+    With an l1 part alone and a loss that has second derivatives, slopes are instead moved until no
+    column pulls more than it may, by second derivatives along those that do: where a gap below
+    ``tol`` would be left if none did, up to twelve times, of about twenty readings of these columns
+    each. Scaling all slopes by the worst column, one that a handful of rows have, may ask for three
+    times the steps.
+
     References
     ----------
     .. [1] S. Shalev-Shwartz, T. Zhang (2013). "Stochastic dual coordinate ascent methods
@@ -129,6 +138,10 @@ class Certificate:
             curvature by what the best intercept does.
         """
         gap = promised(self.problem, theta, value, grad)
+        bend = self.problem.objective.loss.curvature
+        if bend and lacks_room(self.problem):
+            v = -self.problem.objective.split(grad)[0]
+            gap = min(gap, solved_part(self.problem, theta, v, bend) / _SOLVED)
         known, whole = value - self.bound, self.null_value - value
         if known < gap or known <= self.tol * (whole + known):
             gap = known
@@ -184,6 +197,8 @@ class Certificate:
             self._improve(theta, value, eta, v, slack, pull)
         if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
             self._smooth(theta, value, eta)
+        if self._figure(value, slack) > self.tol and lacks_room(self.problem):
+            self._make_room(theta, value, eta, v, slack)
         return slack
 
     def _of_dual(self, theta, value, eta, dual):
@@ -326,6 +341,23 @@ class Certificate:
             if trial >= _STEPS - 1 and not value - self.bound < 0.5 * (value - known):
                 return
 
+    def _make_room(self, theta, value, eta, v, slack):
+        """Raise the bound by slopes that an l1 part need not scale by much."""
+        objective = self.problem.objective
+        bend = objective.split(objective.hessian_diagonal(eta))[0] / objective.mass
+        left = solved_part(self.problem, theta, v, bend)
+        if not left <= _SOLVED * max(self.tol, _LEAST) * (self.null_value - value):
+            return
+        at, best = eta, 0
+        for trial in range(_ROOMS):
+            known, at = self.bound, nearer(self.problem, at, v)
+            if not np.isfinite(at).all():
+                return
+            v, _, _ = self._raise_bound(theta, value, eta, balanced(at, objective))
+            best = trial if self.bound > known else best
+            if self._figure(value, slack) <= self.tol or trial >= best + _IN_VAIN:
+                return
+
     def _smooth(self, theta, value, eta):
         """Raise the bound by the optimum of a smoother loss, where next to no row is bent.
 
@@ -396,9 +428,9 @@ class Certificate:
         softmax = isinstance(objective.loss, Softmax)
         equal = size = None
         if pull is None and not (softmax or self.problem.has_l1) and objective.loss.smooth:
-            pull, equal, size = self._at_equality(eta)
+            pull, equal, size = at_equality(eta, objective, max(_EVEN, 1e-3 * self.tol))
         if pull is None:
-            pull = self._balanced(eta, softmax)  # s u, which adds up to zero
+            pull = balanced(eta, self.problem.objective)  # s u, which adds up to zero
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         W = objective.split(theta)[0]
         if equal is not None:
@@ -413,27 +445,6 @@ class Certificate:
         if np.isfinite(gap):
             self.bound = max(self.bound, value - gap - slack)
         return v, slack, pull
-
-    def _at_equality(self, eta):
-        """Return weighted slopes that add up to zero, the loss part of their gap, and sizes.
-
-        Slopes of the loss at ``eta + shift`` make Fenchel's inequality an equality there, so
-        ``loss + conjugate - u * eta`` is ``loss(eta) - loss(eta + shift) + u * shift`` and no
-        conjugate is needed. Where a slope has lost a share, convexity between it and zero,
-        whose conjugate is at most zero, adds that share of the loss. None for all where the
-        share is too large for this to be a good bound.
-        """
-        objective = self.problem.objective
-        if not objective.fit_intercept:
-            _, pull, _, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
-            return pull, 0.0, size
-        enough = max(_EVEN, 1e-3 * self.tol)
-        pull, shift, value, fall, total, size = at_best_shift(eta, objective, enough)
-        along = float(shift @ total)
-        lost = evened(pull, total, size)
-        if not lost <= 100.0 * enough:
-            return None, None, None
-        return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size
 
     def _gap(self, W, eta, v, pull, softmax):
         """Return the gap by the formulas of the conjugates, and the size of its terms."""
@@ -475,17 +486,3 @@ class Certificate:
         return np.array(parts)
 
     # -- slopes that an intercept allows --------------------------------------------
-
-    def _balanced(self, eta, softmax):
-        """Return weighted slopes near ``eta``, which add up to zero over the rows."""
-        objective = self.problem.objective
-        if not objective.fit_intercept:
-            return objective.slopes(eta)[1]
-        if softmax:
-            return balanced_shares(eta, objective)
-        if objective.loss.smooth:
-            pull = at_best_shift(eta, objective)[0]
-        else:
-            pull = between_kinks(eta, objective)
-        evened(pull)
-        return pull

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from .losses import SquaredError
+from .losses import Softmax, SquaredError
 
 __all__ = [
     "at_best_shift",
+    "at_equality",
+    "balanced",
     "balanced_shares",
     "between_kinks",
     "blocks",
@@ -181,6 +183,40 @@ def balanced_shares(eta, objective):
         p[np.arange(len(p)), codes[rows]] -= 1.0
         pull[rows] = s[rows, None] * p
     return pull
+
+
+def balanced(eta, objective):
+    """Return weighted slopes near ``eta``, which add up to zero over the rows."""
+    if not objective.fit_intercept:
+        return objective.slopes(eta)[1]
+    if isinstance(objective.loss, Softmax):
+        return balanced_shares(eta, objective)
+    if objective.loss.smooth:
+        pull = at_best_shift(eta, objective)[0]
+    else:
+        pull = between_kinks(eta, objective)
+    evened(pull)
+    return pull
+
+
+def at_equality(eta, objective, enough):
+    """Return weighted slopes that add up to zero, the loss part of their gap, and sizes.
+
+    Slopes of the loss at ``eta + shift`` make Fenchel's inequality an equality there, so
+    ``loss + conjugate - u * eta`` is ``loss(eta) - loss(eta + shift) + u * shift`` and no
+    conjugate is needed. Where a slope has lost a share, convexity between it and zero,
+    whose conjugate is at most zero, adds that share of the loss. None for all where the
+    share is a hundred times ``enough``, too large for this to be a good bound.
+    """
+    if not objective.fit_intercept:
+        _, pull, _, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
+        return pull, 0.0, size
+    pull, shift, value, fall, total, size = at_best_shift(eta, objective, enough)
+    along = float(shift @ total)
+    lost = evened(pull, total, size)
+    if not lost <= 100.0 * enough:
+        return None, None, None
+    return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size
 
 
 def scalings(problem, pull, v, softmax):

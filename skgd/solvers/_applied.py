@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._composite import accelerated
+from ._composite import accelerated, conjugate_gradients
 from ._curvature import DAMPING, centred_solve, copyable, coupled, mean_bent
 
 __all__ = ["Applied"]
@@ -93,24 +93,11 @@ class Applied:
 
     def solve(self, grad):
         """Return about the solution for a right side."""
-        x, r = np.zeros_like(grad), grad.copy()
-        z = centred_solve(self.inverse, self.mean, r)
-        p, size = z.copy(), float(r @ z)
-        goal = _LEFT**2 * size
-        for _ in range(_MOST):
-            if not size > goal:
-                break
-            product = self.apply(p)
-            along = float(p @ product)
-            if not along > 0.0:
-                break
-            x += (size / along) * p
-            r -= (size / along) * product
-            z = centred_solve(self.inverse, self.mean, r)
-            before, size = size, float(r @ z)
-            p *= size / before
-            p += z
-        return x if x.any() else centred_solve(self.inverse, self.mean, grad)
+        x = conjugate_gradients(self.apply, self._precondition, grad, _LEFT, _MOST)
+        return x if x.any() else self._precondition(grad)
+
+    def _precondition(self, grad):
+        return centred_solve(self.inverse, self.mean, grad)
 
     def minimum(self, problem, theta, grad):
         """Return about the minimum of the quadratic model and a penalty with kinks."""

@@ -5,7 +5,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from .. import _kernels
 
-__all__ = ["accelerated", "lasso"]
+__all__ = ["accelerated", "conjugate_gradients", "lasso"]
 
 _SWEEPS = 40
 _ROUNDS = 30  # of coordinate descent and exact steps in turn
@@ -122,3 +122,42 @@ def accelerated(apply, prox, x, grad):
         if move <= 1e-3 * first:
             break
     return last
+
+
+def conjugate_gradients(apply, precondition, right, left, most):
+    r"""Return about the solution of :math:`A x = r` for a positive semidefinite A.
+
+    Parameters
+    ----------
+    apply, precondition : callable
+        Products with A, and with about its inverse, M.
+    right : ndarray of shape (n,)
+        The right side r.
+    left : float
+        Part of :math:`r^T M r` by which, squared, that of what is left may be.
+    most : int
+        Products with A at most.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Zero where A is zero along the first direction.
+    """
+    x, r = np.zeros_like(right), right.copy()
+    z = precondition(r)
+    p, size = z.copy(), float(r @ z)
+    goal = left**2 * size
+    for _ in range(most):
+        if not size > goal:
+            break
+        product = apply(p)
+        along = float(p @ product)
+        if not along > 0.0:
+            break
+        x += (size / along) * p
+        r -= (size / along) * product
+        z = precondition(r)
+        before, size = size, float(r @ z)
+        p *= size / before
+        p += z
+    return x

@@ -380,3 +380,38 @@ class Diagonal:
     def solve(self, grad):
         """Return the inverse times ``grad``, a new array."""
         return centred_solve(self.inverse, self.mean, grad)
+
+    def with_intercepts(self, chosen):
+        """Return which coefficients are chosen, and all intercepts."""
+        chosen = chosen.copy()
+        if self.mean is not None:
+            chosen[self.mean.size :] = True
+        return chosen
+
+    def _means(self, at):
+        """Yield a slice of coefficients, where their intercept is, and the means of their columns.
+
+        Of those of each output; all intercepts must follow.
+        """
+        k, d = self.mean.shape
+        ends = np.searchsorted(at, d * np.arange(k + 1))
+        for j in range(k):
+            some = slice(ends[j], ends[j + 1])
+            yield some, len(at) - k + j, self.mean[j, at[some] - j * d]
+
+    def centre(self, at, steps, gradients):
+        """Turn rows of steps and of gradients at some coefficients into those of centred columns.
+
+        In place. Intercepts must be among the coefficients, as `with_intercepts` sees to.
+        """
+        if self.mean is None:
+            return
+        for some, b, mean in self._means(at):
+            steps[:, b] += steps[:, some] @ mean
+            gradients[:, some] -= gradients[:, b, None] * mean
+
+    def uncentre(self, at, step):
+        """Turn a step at some coefficients back into one in the columns as they are, in place."""
+        if self.mean is not None:
+            for some, b, mean in self._means(at):
+                step[b] -= float(step[some] @ mean)

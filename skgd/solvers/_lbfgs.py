@@ -9,6 +9,7 @@ from .._ranges import check_number
 from ._base import Solver
 from ._curvature import Diagonal, coupled
 from ._line_search import Arrival, MarginLine, refuse_rates, strong_wolfe
+from ._orthant import crossing, steepest, within
 from ._working_set import restricted_step
 
 __all__ = ["LBFGS"]
@@ -21,7 +22,6 @@ _SLOPE_LEFT = 0.1
 _ENOUGH = 0.6  # the same of a first step that a whole pass has looked at already
 _SMALL = 1e-6  # part of the margins below which their difference has too few digits
 _FAR = 4.0  # times that first step
-_ROUNDS = 10  # of coefficients that leave the orthant
 _LOOK = 10  # steps between two looks at the diagonal of the Hessian
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
 
@@ -216,7 +216,7 @@ class LBFGS(Solver):
 
     @staticmethod
     def _forget(memory):
-        memory.update(pairs=[], ss=np.zeros((0, 0)), sy=np.zeros((0, 0)))
+        memory.update(pairs=[], products=np.zeros((0, 0)))
 
     @staticmethod
     def _remember(memory, s, y, products):
@@ -225,17 +225,10 @@ class LBFGS(Solver):
         if not products:
             return
         old = slice(0, len(pairs) - 1)
-        for name, row in (
-            ("ss", [_dot(s, a) for a, _ in pairs]),
-            ("sy", [_dot(s, b) for _, b in pairs]),
-        ):
-            table = np.zeros((len(pairs), len(pairs)))
-            table[old, old] = memory[name][drop:, drop:]
-            # Of the products of s and y only those with an earlier y are read.
-            table[-1] = row
-            if name == "ss":
-                table[:, -1] = row
-            memory[name] = table
+        table = np.zeros((len(pairs), len(pairs)))
+        table[old, old] = memory["products"][drop:, drop:]
+        table[-1] = [_dot(s, b) for _, b in pairs]
+        memory["products"] = table
 
     # -- direction ------------------------------------------------------------------
 
@@ -256,47 +249,6 @@ class LBFGS(Solver):
         return out
 
     @staticmethod
-    def _steepest(problem, theta, grad):
-        """Return the derivative of F of least length, and the orthant it looks into."""
-        slope, side = grad.copy(), np.sign(theta)
-        split = problem.objective.split
-        W, G, Z = split(theta)[0], split(slope)[0], split(side)[0]
-        split(side)[1][:] = 0.0  # intercepts go where they like
-        G[:] = np.where(W != 0.0, G + problem.l1 * Z, G - np.clip(G, -problem.l1, problem.l1))
-        Z[:] = np.where(W != 0.0, Z, -np.sign(G))
-        return slope, side
-
-    @staticmethod
-    def _within(memory, theta, slope, side):
-        """Return a step to about where the quadratic model is least in an orthant.
-
-        Coefficients that would leave it stop at zero, and the others are found anew, given
-        that they do.
-        """
-        pairs = memory["pairs"]
-        # H is the inverse of B = sigma I - W' N^-1 W (Byrd, Nocedal and Schnabel 1994).
-        y = pairs[-1][1]
-        sigma = _dot(y, y)
-        lower = np.tril(memory["sy"], -1)
-        N = np.block([[sigma * memory["ss"], lower], [lower.T, -np.eye(len(pairs))]])
-        step = np.zeros_like(theta)
-        free = np.flatnonzero((slope != 0.0) | (theta != 0.0))
-        W = np.array([sigma * s[free] for s, _ in pairs] + [y[free] for _, y in pairs])
-        rhs, held = slope[free], np.zeros(len(N))
-        for _ in range(_ROUNDS):
-            inner = np.linalg.solve(N - W @ W.T / sigma, W @ rhs)
-            step[free] = -(rhs + inner @ W / sigma) / sigma
-            inside = side[free] * (theta[free] + step[free]) >= 0.0
-            if inside.all():
-                break
-            gone, free = free[~inside], free[inside]
-            step[gone] = -theta[gone]
-            held += W[:, ~inside] @ step[gone]
-            W = W[:, inside]
-            rhs = slope[free] - np.linalg.solve(N, held) @ W
-        return step
-
-    @staticmethod
     def _look_at_diagonal(problem, state):
         """Take the diagonal of the Hessian at this point, from time to time, where it is uneven."""
         memory, t = state.memory, state.t
@@ -310,10 +262,14 @@ class LBFGS(Solver):
             memory["due"] = t + min(max(t // 4, 1), _LOOK)
 
     @staticmethod
-    def _first_matrix(memory):
-        """Return what applies the matrix to begin from, None where the identity will do."""
-        metric, pairs = memory["diagonal"], memory["pairs"]
-        if metric is None or not pairs or not metric.uneven:
+    def _metric(memory):
+        """Return the diagonal to begin from, None where the identity will do."""
+        metric = memory["diagonal"]
+        return metric if metric is not None and metric.uneven else None
+
+    def _first_matrix(self, memory):
+        metric, pairs = self._metric(memory), memory["pairs"]
+        if metric is None or not pairs:
             return None
         if metric.exact:
             return metric.solve
@@ -326,7 +282,7 @@ class LBFGS(Solver):
         if side is None or not pairs:
             return self._apply(pairs, slope, first=self._first_matrix(memory))
         try:
-            step = self._within(memory, theta, slope, side)
+            step = within(pairs, memory["products"], self._metric(memory), theta, slope, side)
         except np.linalg.LinAlgError:
             step = slope
         if _dot(slope, step) < 0.0:
@@ -344,8 +300,8 @@ class LBFGS(Solver):
             found = self._on_columns(problem, state)
             if found is not None:
                 return found
-            slope, side = self._steepest(problem, theta, slope)
-        if side is None and memory["pairs"]:
+            slope, side = steepest(problem, theta, slope)
+        if memory["pairs"] and not (problem.has_l1 and coupled(problem.objective)):
             self._look_at_diagonal(problem, state)
         direction = self._direction(memory, theta, slope, side)
         if not direction.any():
@@ -361,11 +317,11 @@ class LBFGS(Solver):
                 first = self._best(
                     line, _dot(slope, direction), state.value, first, noise, np.inf
                 ).t
-            crossing = self._crossing(theta, direction, side)
-            most = float(crossing.min(initial=np.inf))
+            zeros = crossing(theta, direction, side)
+            most = float(zeros.min(initial=np.inf))
             if most < first:
                 target = theta + first * direction
-                target[crossing <= first] = 0.0
+                target[zeros <= first] = 0.0
                 direction = target - theta
                 line, first, most = self._line(problem, state, direction, side), 1.0, 1.0
         found = self._best(line, _dot(slope, direction), state.value, first, noise, most)
@@ -375,7 +331,7 @@ class LBFGS(Solver):
             line(found.t)
         there = theta + found.t * direction
         if side is not None and found.t >= most:
-            there[self._crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
+            there[crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
         return self._arrive(problem, line, found.t, there)
 
     @staticmethod
@@ -434,14 +390,6 @@ class LBFGS(Solver):
     @staticmethod
     def _best(line, slope, value, first, noise, most):
         return strong_wolfe(line, slope, value, first, c2=_SLOPE_LEFT, noise=noise, most=most)
-
-    @staticmethod
-    def _crossing(theta, direction, side):
-        """Return the step at which each coordinate is zero, infinity where never."""
-        out = np.full(len(theta), np.inf)
-        back = direction * side < 0.0
-        out[back] = -theta[back] / direction[back]
-        return out
 
     @staticmethod
     def _line(problem, state, direction, side):

@@ -1,0 +1,93 @@
+"""Slopes of losses moved to where an l1 part allows them."""
+
+import numpy as np
+
+from ._dual import penalty_gap
+from .solvers._composite import conjugate_gradients
+from .solvers._curvature import coupled
+
+__all__ = ["lacks_room", "nearer", "solved_part"]
+
+_PRODUCTS = 10
+_ENOUGH = 0.1  # of what is beyond, in the metric of the diagonal
+_DAMPING = 1e-3  # of the diagonal: a softmax does not see a shift of all classes
+_LEAST = 1e-12  # of the largest entry of a diagonal, that every other one is taken for
+
+
+def lacks_room(problem):
+    """Return whether slopes must be scaled for an l1 part, and others can be had near them."""
+    loss = problem.objective.loss
+    return problem.has_l1 and not problem.has_l2 and loss.smooth and hasattr(loss, "hessian")
+
+
+def solved_part(problem, theta, v, bend):
+    """Return about the gap that is left once no column pulls more than its l1 part allows.
+
+    Parameters
+    ----------
+    problem : Problem
+        With an l1 part.
+    theta : ndarray of shape (n_params,)
+        The point.
+    v : ndarray of shape (n_outputs, n_features)
+        Minus the gradient of the losses there.
+    bend : float or ndarray of shape (n_outputs, n_features)
+        Second derivatives of the losses along each column: what moving the columns gains.
+
+    Returns
+    -------
+    float
+        Not below zero but for rounding.
+    """
+    held = np.clip(v, -problem.l1, problem.l1)
+    left = float(penalty_gap(problem, problem.objective.split(theta)[0], held).sum())
+    return left + 0.5 * float(((v - held) ** 2 / np.maximum(bend, 1e-300)).sum())
+
+
+def nearer(problem, eta, v):
+    r"""Return linear predictors whose slopes an l1 part allows more nearly.
+
+    Only the columns that pull too much move, as in a Newton step: with :math:`r_j` what is beyond,
+
+    .. math::
+
+        \eta + Z_V x, \qquad \frac1m Z_V^T H Z_V \, x \approx r_V, \qquad
+        V = \{j : |v_j| > \lambda_j\}, \quad r_j = v_j - \lambda_j \operatorname{sign}(v_j)
+
+    to a tenth, or ten steps of conjugate gradients with the diagonal as preconditioner; the
+    intercept goes with them. To scale all slopes instead costs the bound as much as the worst
+    column, mostly one that a handful of rows have, which may take the descent of F very long.
+
+    Parameters
+    ----------
+    problem : Problem
+        With an l1 part, and a loss that has second derivatives.
+    eta : ndarray of shape (n_rows, n_outputs)
+        Linear predictors, whose slopes add up to zero.
+    v : ndarray of shape (n_outputs, n_features)
+        Minus the gradient of the losses there.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs)
+        A new array. At most 12 times two readings of X, or of the columns that move.
+    """
+    beyond = np.sign(v) * np.maximum(np.abs(v) - problem.l1, 0.0)
+    columns = np.flatnonzero(beyond.any(axis=0))
+    part = problem.columns(columns) if len(columns) < problem.objective.n_features else None
+    objective = problem.objective if part is None else part.objective
+    beyond = beyond if part is None else beyond[:, columns]
+    r = np.append(beyond, np.zeros(objective.n_outputs))
+    moves = r != 0.0
+    moves[objective.n_coef :] = objective.fit_intercept
+    diagonal = objective.hessian_diagonal(eta) / objective.mass
+    diagonal = np.maximum(diagonal, max(_LEAST * diagonal.max(initial=0.0), 1e-300))
+    damping = _DAMPING * diagonal if coupled(objective) else 0.0
+    inverse = np.where(moves, 1.0 / diagonal, 0.0)
+
+    def apply(p):
+        product = objective.adjoint(objective.bent(eta, objective.linear(p))) / objective.mass
+        return np.where(moves, product + damping * p, 0.0)
+
+    x = conjugate_gradients(apply, lambda r: inverse * r, r, _ENOUGH, _PRODUCTS)
+    return eta + objective.linear(x)
