@@ -8,7 +8,7 @@ from .solvers._curvature import coupled
 
 __all__ = ["lacks_room", "nearer", "solved_part"]
 
-_PRODUCTS = 10
+_PRODUCTS, _FEW = 30, 10  # few where second derivatives there are others, as they jump
 _ENOUGH = 0.1  # of what is beyond, in the metric of the diagonal
 _DAMPING = 1e-3  # of the diagonal: a softmax does not see a shift of all classes
 _LEAST = 1e-12  # of the largest entry of a diagonal, that every other one is taken for
@@ -54,7 +54,7 @@ def nearer(problem, eta, v):
         \eta + Z_V x, \qquad \frac1m Z_V^T H Z_V \, x \approx r_V, \qquad
         V = \{j : |v_j| > \lambda_j\}, \quad r_j = v_j - \lambda_j \operatorname{sign}(v_j)
 
-    to a tenth, or ten steps of conjugate gradients with the diagonal as preconditioner; the
+    to a tenth, or 10 to 30 steps of conjugate gradients with the diagonal as preconditioner; the
     intercept goes with them. To scale all slopes instead costs the bound as much as the worst
     column, mostly one that a handful of rows have, which may take the descent of F very long.
 
@@ -70,7 +70,7 @@ def nearer(problem, eta, v):
     Returns
     -------
     ndarray of shape (n_rows, n_outputs)
-        A new array. At most 12 times two readings of X, or of the columns that move.
+        A new array. At most 32 times two readings of X, or of the columns that move.
     """
     beyond = np.sign(v) * np.maximum(np.abs(v) - problem.l1, 0.0)
     columns = np.flatnonzero(beyond.any(axis=0))
@@ -89,5 +89,6 @@ def nearer(problem, eta, v):
         product = objective.adjoint(objective.bent(eta, objective.linear(p))) / objective.mass
         return np.where(moves, product + damping * p, 0.0)
 
-    x = conjugate_gradients(apply, lambda r: inverse * r, r, _ENOUGH, _PRODUCTS)
+    most = _FEW if objective.loss.jumps else _PRODUCTS
+    x = conjugate_gradients(apply, lambda r: inverse * r, r, _ENOUGH, most)
     return eta + objective.linear(x)
