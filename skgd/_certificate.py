@@ -34,6 +34,7 @@ _SMOOTHINGS = 3
 _PART = 0.3  # of the gap asked for, that a smooth problem may lie below
 _ROOMS, _IN_VAIN = 40, 3  # times that slopes are moved for an l1 part, at all and for nothing
 _SOLVED = 0.7  # of the gap asked for, that may be left where no column pulls too much
+_AFRESH = 0.6  # of that, for the next time, where it was promised too much
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -112,6 +113,7 @@ class Certificate:
         self.model = None  # Hessian of F near the optimum, to begin with the next time
         self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
+        self._left = np.inf  # above which slopes are not moved again for an l1 part
         self._wider = []  # the last smooth losses below, and points near their optima
 
     def __getstate__(self):
@@ -346,8 +348,9 @@ class Certificate:
         objective = self.problem.objective
         bend = objective.split(objective.hessian_diagonal(eta))[0] / objective.mass
         left = solved_part(self.problem, theta, v, bend)
-        if not left <= _SOLVED * max(self.tol, _LEAST) * (self.null_value - value):
+        if not left <= min(_SOLVED * max(self.tol, _LEAST) * (self.null_value - value), self._left):
             return
+        self._left = _AFRESH * left
         # Times are compared with each other, not with what an earlier point has said.
         at, best, known, self.bound = eta, 0, self.bound, 0.0
         for trial in range(_ROOMS):
