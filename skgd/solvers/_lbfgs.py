@@ -75,8 +75,8 @@ class LBFGS(Solver):
     margins of the direction and once for the gradient. An orthant-wise step reads X once more where
     it begins without pairs and goes through zero. Means of columns over rows with a curvature read
     X once more, in three to seven of the first twenty steps and then ever more seldom. Memory:
-    ``2 * memory + 5`` vectors of length ``n_params``, and five arrays of shape
-    ``(n_rows, n_outputs)``.
+    ``2 * memory + 8`` vectors of length ``n_params``, with an l1 part as many again of the
+    coefficients that move, and five arrays of shape ``(n_rows, n_outputs)``.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
