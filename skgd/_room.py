@@ -4,7 +4,7 @@ import numpy as np
 
 from ._dual import penalty_gap
 from .solvers._composite import conjugate_gradients
-from .solvers._curvature import coupled
+from .solvers._curvature import FACTORED, block_size, coupled
 
 __all__ = ["lacks_room", "nearer", "solved_part"]
 
@@ -15,9 +15,14 @@ _LEAST = 1e-12  # of the largest entry of a diagonal, that every other one is ta
 
 
 def lacks_room(problem):
-    """Return whether slopes must be scaled for an l1 part, and others can be had near them."""
+    """Return whether slopes are scaled for an l1 part, and better ones can be had near them.
+
+    Where a Hessian is formed, its next step is nearer and costs less.
+    """
+    if not problem.has_l1 or problem.has_l2 or block_size(problem.objective) <= FACTORED:
+        return False
     loss = problem.objective.loss
-    return problem.has_l1 and not problem.has_l2 and loss.smooth and hasattr(loss, "hessian")
+    return loss.smooth and hasattr(loss, "hessian")
 
 
 def solved_part(problem, theta, v, bend):

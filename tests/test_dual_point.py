@@ -75,7 +75,6 @@ def test_a_point_near_the_optimum_is_known_to_be_however_small_alpha_is(target, 
 def test_the_bound_of_slopes_alone_is_loose_for_an_l1_penalty(target, monkeypatch, case):
     problem = raw_problem(*case, target, L1())
     points = run_of(problem, 12)  # later ones depend on the last bits of sums
-    monkeypatch.setattr(_certificate, "_ROOMS", 0)
     plain = []
     for largest in (0, 500):
         monkeypatch.setattr(_certificate, "_FACTORED", largest)

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from skgd import GDClassifier, GDRegressor, _certificate
+from skgd import GDClassifier, GDRegressor, _certificate, _room
 from skgd._certificate import Certificate
 from skgd._problem import Problem
 from skgd._room import lacks_room, nearer, solved_part
@@ -22,6 +22,11 @@ CASES = [
     (Softmax(), "classes"),
     (OneVsRest(LogLoss()), "classes"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch):
+    monkeypatch.setattr(_room, "FACTORED", 100)
 
 
 def words(n=300, d=900):
@@ -139,12 +144,16 @@ def test_linear_predictors_move_as_the_second_derivatives_along_columns_say(
     assert_allclose(moved, expected, rtol=2e-3, atol=2e-4 * np.abs(expected).max())
 
 
-def test_only_an_l1_part_alone_and_second_derivatives_ask_for_room():
+def test_only_an_l1_part_alone_and_second_derivatives_ask_for_room(monkeypatch):
     assert lacks_room(words_problem(LogLoss(), "binary"))
+    assert lacks_room(words_problem(Softmax(), "classes"))
     assert not lacks_room(words_problem(LogLoss(), "binary", penalty=L2()))
     assert not lacks_room(words_problem(LogLoss(), "binary", penalty=ElasticNet(0.5)))
     assert not lacks_room(words_problem(Hinge(), "binary"))
     assert not lacks_room(words_problem(AbsoluteError(), "regression"))
+    monkeypatch.setattr(_room, "FACTORED", 1500)
+    assert lacks_room(words_problem(Softmax(), "classes"))
+    assert not lacks_room(words_problem(LogLoss(), "binary"))
 
 
 def test_what_is_solved_is_the_part_of_the_gap_that_columns_leave_with_what_moving_them_gains():

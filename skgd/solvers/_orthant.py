@@ -70,7 +70,7 @@ def within(pairs, products, metric, theta, slope, side):
     met = free.copy() if metric is None else metric.with_intercepts(free)
     for s, _ in pairs:
         met |= s != 0.0
-    at, y, m = np.flatnonzero(met), pairs[-1][1], len(pairs)
+    at, m = np.flatnonzero(met), len(pairs)
     start, side, left = theta[at], side[at], ~free[at]
     W = np.empty((2 * m + 1, len(at)))
     for i, (s, y) in enumerate(pairs):
