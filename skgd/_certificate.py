@@ -346,9 +346,12 @@ class Certificate:
     def _make_room(self, theta, value, eta, v, slack):
         """Raise the bound by slopes that an l1 part need not scale by much."""
         objective = self.problem.objective
+        most = min(_SOLVED * max(self.tol, _LEAST) * (self.null_value - value), self._left)
+        if not solved_part(self.problem, theta, v, np.inf) <= most:
+            return  # whatever the columns gain: second derivatives would read X
         bend = objective.split(objective.hessian_diagonal(eta))[0] / objective.mass
         left = solved_part(self.problem, theta, v, bend)
-        if not left <= min(_SOLVED * max(self.tol, _LEAST) * (self.null_value - value), self._left):
+        if not left <= most:
             return
         self._left = _AFRESH * left
         # Rounds are compared with each other, not with what an earlier point has said.
@@ -435,7 +438,7 @@ class Certificate:
         if pull is None and not (softmax or self.problem.has_l1) and objective.loss.smooth:
             pull, equal, size = at_equality(eta, objective, max(_EVEN, 1e-3 * self.tol))
         if pull is None:
-            pull = balanced(eta, self.problem.objective)  # s u, which adds up to zero
+            pull = balanced(eta, objective)  # s u, which adds up to zero
         v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         W = objective.split(theta)[0]
         if equal is not None:
@@ -489,5 +492,3 @@ class Certificate:
             terms = (losses + less).reshape(len(s), -1)
             parts.append(np.where(s > 0, s * terms, 0.0).sum(axis=0) / objective.mass)
         return np.array(parts)
-
-    # -- slopes that an intercept allows --------------------------------------------

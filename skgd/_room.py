@@ -77,7 +77,7 @@ def nearer(problem, eta, v):
     ndarray of shape (n_rows, n_outputs)
         A new array. At most 32 times two readings of X, or of the columns that move.
     """
-    beyond = np.sign(v) * np.maximum(np.abs(v) - problem.l1, 0.0)
+    beyond = v - np.clip(v, -problem.l1, problem.l1)
     columns = np.flatnonzero(beyond.any(axis=0))
     part = problem.columns(columns) if len(columns) < problem.objective.n_features else None
     objective = problem.objective if part is None else part.objective

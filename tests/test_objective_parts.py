@@ -266,7 +266,7 @@ def test_a_diagonal_in_centred_columns_is_solved_in_those_that_are_not(n_outputs
         assert_allclose(whole @ np.append(W[j], b[j]), np.append(G[j], g[j]), rtol=1e-10)
 
 
-def test_columns_are_centred_where_the_intercept_hangs_together_with_them(make_problem):
+def test_columns_are_centred_where_the_intercept_hangs_together_with_them():
     # Half of the rows are fitted so well that they have no curvature; the others have all words.
     rng = np.random.default_rng(0)
     X = (rng.random((200, 30)) < 0.05).astype(float)

@@ -74,8 +74,7 @@ def descended(problem, steps, until=lambda state: False):
 
 def gradient(problem, eta):
     objective = problem.objective
-    v = objective.split(objective.adjoint(objective.slopes(eta)[1]))[0] / -objective.mass
-    return v
+    return objective.split(objective.adjoint(objective.slopes(eta)[1]))[0] / -objective.mass
 
 
 @pytest.mark.parametrize("dense", [False, True])
