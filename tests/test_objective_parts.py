@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from skgd import GDClassifier
 from skgd._problem import Problem
 from skgd.losses import (
     Gamma,
@@ -146,6 +147,18 @@ def test_moments_of_parts_are_those_of_all_rows():
     assert (mean[7], var[7]) == (0.1, 0.0)
     assert_array_equal(low, X.min(axis=0))
     assert_array_equal(high, X.max(axis=0))
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
+def test_a_fit_of_wide_rows_reads_their_moments_once(monkeypatch, loss):
+    # `auto` asks for them, then the scaling of columns, then what the steps begin from.
+    X = sparse.random_array((1700, 1600), density=0.01, rng=np.random.default_rng(0)).tocsr()
+    read, reads = LinearObjective._read_moments, []
+    monkeypatch.setattr(
+        LinearObjective, "_read_moments", lambda self: reads.append(self.n_rows) or read(self)
+    )
+    GDClassifier(loss).fit(X, (X.sum(axis=1) > 8).astype(int))
+    assert reads == [1700]
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -64,7 +64,7 @@ class LinearObjective(Passes):
         self._pointwise = loss.pointwise()
         self.table = self._make_rows()  # for kernels that do not ask for the loss
         self._rows = self.table if self._pointwise is not None else None
-        self._scratch = self._cuts = None
+        self._scratch = self._cuts = self._seen = None
         self._kept_tables = {}
 
     def _make_rows(self):
@@ -203,7 +203,9 @@ class LinearObjective(Passes):
 
     def mean_squares(self, shift=None, inv_scale=None):
         """Return the weighted means of the squares of the entries of scaled columns."""
-        return _moments.mean_squares(self, shift, inv_scale)
+        mean, square = self.moments()[:2]
+        about = mean if shift is None else mean - shift
+        return (square + about * about) * (1.0 if inv_scale is None else inv_scale**2)
 
     def curvature_sums(self, theta, v):
         """Return a bound on the second derivative of ``sums`` along ``v``.
@@ -338,7 +340,9 @@ class LinearObjective(Passes):
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
-        return self._like(self.X, self.y, self.s, self.mass, loss)
+        out = self._like(self.X, self.y, self.s, self.mass, loss)
+        out._seen = self._seen
+        return out
 
     def outputs(self):
         """Return an objective for each output, or this one alone where they are coupled."""
@@ -346,17 +350,13 @@ class LinearObjective(Passes):
             return [self]
         codes, loss = self.loss.codes, self.loss.loss if self.loss.codes else self.loss
         more = {"fit_intercept": self.fit_intercept, "mass": self.mass}
-        return [
-            LinearObjective(
-                self.X,
-                np.where(self.y == j, 1.0, -1.0) if codes else np.ascontiguousarray(self.y[:, j]),
-                self.s,
-                loss,
-                n_threads=self.n_threads,
-                **more,
-            )
-            for j in range(self.n_outputs)
-        ]
+        parts = []
+        for j in range(self.n_outputs):
+            y = np.where(self.y == j, 1.0, -1.0) if codes else np.ascontiguousarray(self.y[:, j])
+            part = LinearObjective(self.X, y, self.s, loss, n_threads=self.n_threads, **more)
+            part._seen = self._seen
+            parts.append(part)
+        return parts
 
     def _like(self, X, y, s, mass, loss):
         more = {"n_outputs": self.n_outputs, "fit_intercept": self.fit_intercept}
@@ -365,13 +365,18 @@ class LinearObjective(Passes):
     def moments(self):
         """Return mean, variance, minimum and maximum of each column, weighted.
 
-        One reading of X. Rows of weight zero do not count; implicit zeros do.
+        One reading of X, the first time. Rows of weight zero do not count; implicit zeros do.
 
         Returns
         -------
         mean, var, low, high : ndarray of shape (n_features,)
-            In float64 whatever the type of the rows.
+            In float64 whatever the type of the rows; not to be changed.
         """
+        if self._seen is None:
+            self._seen = self._read_moments()
+        return self._seen
+
+    def _read_moments(self):
         rows = self._rows if self._rows is not None else self._make_rows()
         about = self._provisional_mean()
         if self.sparse or not self.n_active:

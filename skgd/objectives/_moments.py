@@ -314,12 +314,6 @@ def diagonal_moments(objective, eta, shift=None, inv_scale=None):
     return out
 
 
-def mean_squares(objective, shift=None, inv_scale=None):
-    """Return what `LinearObjective.mean_squares` describes."""
-    everything = np.arange(objective.n_rows)
-    return _squares(objective, everything, objective.s, shift, inv_scale)[:-1] / objective.mass
-
-
 def gradient_difference(objective, theta, v):
     """Return the derivative of the gradient sums along ``v``, by central differences."""
     # The third root of the precision, relative to the point: errors of the difference
