@@ -256,6 +256,48 @@ def test_squared_hinges_on_many_columns_by_way_of_rounded_ones(monkeypatch, k, f
         assert excess <= early.optimality_ + 1e-9
 
 
+@pytest.mark.parametrize("rows", [0, 2000])  # with a curvature, beyond which nothing is rounded
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("k", [2, 3])
+def test_rounded_squared_hinges_within_an_orthant(monkeypatch, k, penalty, rows):
+    X, y = classes(d=8, k=k)
+    X = X / np.abs(X).max(axis=0)
+    params = {"penalty": penalty, "alpha": 3e-4}
+    exact = GDClassifier("squared_hinge", solver="newton", tol=1e-10, **params).fit(X, y)
+    monkeypatch.setattr(_smoothing, "FACTORED", 1)
+    monkeypatch.setattr(_smoothing, "ROWS", rows)
+    monkeypatch.setattr(_smoothing, "_TRIES", 2)
+    monkeypatch.setattr(_smoothing, "_NET_TRIES", 2)
+    widths, narrow = [], _smoothing._Run.narrow
+    monkeypatch.setattr(
+        _smoothing._Run,
+        "narrow",
+        lambda run, band: (narrow(run, band), widths.append(run.width))[0],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = GDClassifier("squared_hinge", solver="smoothing", tol=1e-6, **params).fit(X, y)
+    assert (len(set(widths)) > 1) == (rows > 0)
+    assert_array_equal(est.coef_ == 0.0, exact.coef_ == 0.0)
+    p = np.bincount(y)[-1 if k == 2 else 0 :] / len(y)
+    null = float((1.0 - (2.0 * p - 1.0) ** 2).sum())
+    excess = (est.loss_curve_[-1] - exact.loss_curve_[-1]) / null
+    assert -1e-10 <= excess <= est.optimality_ <= 1e-6
+
+
+def test_classes_beside_each_other_take_newton_steps_of_their_own(monkeypatch):
+    # One length for all would be that of the class whose rows come and go most.
+    X, y = classes(d=8, k=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = GDClassifier("squared_hinge", alpha=1e-4, tol=1e-8).fit(X, y)
+    assert type(est.solver_) is Smoothing
+    assert type(GDClassifier("squared_hinge").fit(X, y == 0).solver_) is Newton
+    alone = GDClassifier("squared_hinge", alpha=1e-4, tol=1e-10)
+    least = sum(alone.fit(X, y == label).loss_curve_[-1] for label in est.classes_)
+    assert_allclose(est.loss_curve_[-1], least, rtol=1e-7)
+
+
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive", "hinge"])
 def test_the_certificate_is_never_below_the_truth(loss, penalty):

@@ -148,7 +148,10 @@ def test_steps_are_those_of_lbfgs_while_many_rows_lie_in_a_band(monkeypatch, nam
         ("hinge", "l2", 1e-7, Smoothing),  # rows that do too much to each other
         ("squared_hinge", "l2", 1e-2, SDCA),
         ("squared_hinge", "l2", 1e-7, Smoothing),
-        ("squared_hinge", "l1", 1e-2, LBFGS),
+        ("squared_hinge", "l1", 1e-2, Smoothing),
+        ("squared_hinge", "elasticnet", 1e-7, Smoothing),
+        ("squared_hinge", None, 1e-2, LBFGS),
+        ("modified_huber", "l1", 1e-2, LBFGS),
         ("log_loss", "l2", 1.0, Newton),  # few steps do, those of L-BFGS that go before
         ("modified_huber", "l2", 1e-7, Newton),  # jumps, and no loss is known that has none
         ("log_loss", None, 1e-2, LBFGS),
@@ -172,7 +175,12 @@ def test_what_auto_takes_for_many_sparse_columns(loss, penalty, alpha, solver):
 
 @pytest.mark.parametrize(
     "loss, penalty, taken",
-    [("squared_error", "l2", SDCA), ("squared_error", "elasticnet", LBFGS), ("huber", "l2", SDCA)],
+    [
+        ("squared_error", "l2", SDCA),
+        ("squared_error", "elasticnet", LBFGS),
+        ("huber", "l2", SDCA),
+        ("huber", "l1", LBFGS),
+    ],
 )
 def test_what_auto_takes_for_numbers_on_many_columns(loss, penalty, taken):
     X, eta, _ = wide()

@@ -28,6 +28,7 @@ def automatic(problem, settings):
     or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     ``huber`` with a narrow band, and an l1 part                ``smoothing``
+    ``squared_hinge`` of several classes, not very many columns ``smoothing``
     at most 1,500 coefficients that depend on each other        ``newton``
     softmax of as many columns at most, with l2 or no penalty   ``newton``
     more, no softmax, and rows that fit a smooth loss           ``sdca``
@@ -77,19 +78,22 @@ def automatic(problem, settings):
         return "sdca" if wide and _steepness(problem, settings) <= _STEEP else "smoothing"
     if decided:
         return "gd"
+    rounded = objective.loss.jumps and objective.loss.smoothed(1.0) is not None
     if block_size(objective) <= FACTORED:
-        return "smoothing" if problem.has_l1 and _narrow(objective) else "newton"
+        several = rounded and objective.n_outputs > 1 and not objective.loss.band
+        return "smoothing" if several or (problem.has_l1 and _narrow(objective)) else "newton"
     if formed_size(objective) <= FACTORED and not (problem.has_l1 or problem.custom):
         return "newton"  # class by class
     if problem.custom:
         return "agd"
     if _suits_dual(problem, settings):
         return "sdca"
+    # Where the second derivative jumps, rows come and go in a Hessian.
+    if rounded and (problem.has_l2 if not problem.has_l1 else not objective.loss.band):
+        return "smoothing"
     if problem.has_l1 or not problem.has_l2 or objective.loss.joint:
         return "lbfgs"
-    # Where the second derivative jumps, rows come and go in a Hessian.
-    rounded = objective.loss.jumps and objective.loss.smoothed(1.0) is not None
-    return "smoothing" if rounded else "newton"
+    return "newton"
 
 
 def _narrow(objective):

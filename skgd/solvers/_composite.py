@@ -7,8 +7,9 @@ from .. import _kernels
 
 __all__ = ["accelerated", "conjugate_gradients", "lasso"]
 
-_SWEEPS = 40
+_SWEEPS = 20
 _ROUNDS = 30  # of coordinate descent and exact steps in turn
+_DROPPED = 32  # entries that become zero, until the others are factored anew
 _INNER = 500
 
 
@@ -62,20 +63,31 @@ def _exact(H, z, c, l1):
             factor = cho_factor(H[np.ix_(held, held)], lower=True, check_finite=False)
         except LinAlgError:
             return moved
-        target = cho_solve(factor, c[held] - l1[held] * sign, check_finite=False)
-        if not np.isfinite(target).all():
-            return moved
-        step = target - z[held]
-        back = (sign != 0.0) & (target * sign < 0.0)
-        moved = True
-        if not back.any():
-            z[held] = target
-            return True
-        reach = np.where(back, -z[held] / np.where(back, step, 1.0), np.inf)
-        first = int(np.argmin(reach))
-        z[held] += reach[first] * step
-        z[held[first]] = 0.0
-        held = np.delete(held, first)
+        free = target = cho_solve(factor, c[held] - l1[held] * sign, check_finite=False)
+        gone, pull = [], np.empty((len(held), _DROPPED))
+        while True:
+            if not np.isfinite(target).all():
+                return moved
+            back, moved = target * sign < 0.0, True
+            if not back.any():
+                z[held] = target
+                return True
+            step = target - z[held]
+            reach = np.where(back, -z[held] / np.where(back, step, 1.0), np.inf)
+            first = int(np.argmin(reach))
+            z[held] += reach[first] * step
+            z[held[first]] = 0.0
+            gone.append(first)
+            if len(gone) > _DROPPED:
+                break
+            # The factor stays that of all entries; forces hold at zero those that are gone.
+            unit = np.zeros(len(held))
+            unit[first] = 1.0
+            pull[:, len(gone) - 1] = cho_solve(factor, unit, check_finite=False)
+            forces = pull[:, : len(gone)]
+            target = free - forces @ np.linalg.solve(forces[gone], free[gone])
+            target[gone] = 0.0
+        held = np.delete(held, gone)
     return moved
 
 

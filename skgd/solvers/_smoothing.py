@@ -6,7 +6,7 @@ from scipy.linalg import LinAlgError
 from .._dual import promised
 from .._protocols import State
 from ._base import Solver
-from ._curvature import FACTORED, bent_rows, block_size, passable
+from ._curvature import FACTORED, ROWS, bent_rows, block_size, passable
 from ._lbfgs import LBFGS
 from ._line_search import refuse_rates
 from ._newton import Newton
@@ -23,7 +23,8 @@ _SOLVED = 1e-3  # of the violation with which a width began
 _ASKED = 0.1  # the same, for asking how near the optimum is where no narrower band comes
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
 _TRIES, _NEWTON_TRIES = 400, 40  # steps on a smooth loss itself, of L-BFGS and of Newton
-_SHORT_TRIES = 4  # how many of these may be short
+_NET_TRIES = 25  # the same of L-BFGS with an elastic net
+_SHORT_TRIES = 15, 4  # how many of these may be short, and that where columns are many
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
@@ -57,9 +58,11 @@ class Smoothing(Solver):
         \ell_\delta(y, \eta) = \left(\delta \log(1 + e^{(1 - y \eta) / \delta})\right)^2
 
     which lies above it, and whose slopes are a dual point as well. Where more than 1,500
-    coefficients of one of these two depend on each other, up to 400 steps of `LBFGS` and 40 of
-    `Newton` on the loss itself come first. With another smooth loss there is nothing to smooth, and
-    all steps are steps of F.
+    coefficients of one of these two depend on each other, up to 400 steps of `LBFGS` (of an elastic
+    net 25) and 40 of `Newton` on the loss itself come first, with several outputs the latter alone;
+    with an l1 part steps go on there where more than 2,000 rows have a curvature, of which those
+    that come and go are few. With another smooth loss there is nothing to smooth, and all steps
+    are steps of F.
 
     Notes
     -----
@@ -136,7 +139,7 @@ class Smoothing(Solver):
         parts = self._parts(problem)
         alone = len(parts) == 1
         state.memory["runs"] = [
-            self._first(part, theta if alone else np.append(W[j], b[j]), j)
+            self._first(problem, part, theta if alone else np.append(W[j], b[j]), j)
             for j, part in enumerate(parts)
         ]
         self._show(problem, state)
@@ -151,7 +154,7 @@ class Smoothing(Solver):
             self._kept = kept = problem, parts, [None] * len(parts)
         return kept[1]
 
-    def _first(self, part, theta, j):
+    def _first(self, problem, part, theta, j):
         objective, solver, width, known = part.objective, Newton(), None, 0.0
         loss, wide = objective.loss, block_size(objective) > FACTORED
         if loss.smoothed(1.0) is not None:
@@ -165,8 +168,9 @@ class Smoothing(Solver):
         elif wide:
             solver = _AtOnce() if loss.smooth else _ThroughRows()
         run = _Run(solver, width, width is not None and width <= loss.band)
-        if wide and loss.smooth and width is not None and not known:
-            run.try_itself()
+        alone = problem.objective.n_outputs == 1
+        if loss.smooth and width is not None and not known and (wide or not alone):
+            run.try_itself(wide, _NET_TRIES if part.has_l1 and part.has_l2 else _TRIES)
         run.begin(part, self._smooth(part, run), theta)
         return run
 
@@ -305,10 +309,11 @@ class _Run:
         self.served = False
         self._look(part, smooth)
 
-    def try_itself(self):
+    def try_itself(self, wide, most):
         """Begin with steps on the loss itself, which may be all that is needed."""
-        self.later, self.width, self.solver = (self.solver, self.width), 0.0, LBFGS()
-        self.at_end, self.short = False, 0
+        self.later, self.width = (self.solver, self.width), 0.0
+        self.solver = LBFGS() if wide else self.solver
+        self.at_end, self.most, self.short = False, most, _SHORT_TRIES[wide]
 
     def narrow(self, band):
         """Take the next width, at the end that of the band which the loss has."""
@@ -367,9 +372,14 @@ class _Run:
         if self.width == 0.0:
             # Short steps of Newton say that rows come and go.
             newton = isinstance(self.solver, Newton)
-            self.short += newton and inner.rate < _SHORT
-            most = _NEWTON_TRIES if newton else _TRIES
-            self.served = stalled or inner.t >= most or self.short >= _SHORT_TRIES
+            self.short -= newton and inner.rate < _SHORT
+            most = _NEWTON_TRIES if newton else self.most
+            self.served = stalled or inner.t >= most or self.short <= 0
+            if self.served and not (newton or stalled) and part.has_l1:
+                # Of many rows only a few come and go.
+                bent = part.objective.curvatures(self.eta) > 0.0
+                if bent.sum(axis=0).max() > ROWS:
+                    self.served, self.most = False, np.inf
             return
         if stalled and self._widen():
             # Without a row in a band there was no curvature to go by; nor will there be soon.
