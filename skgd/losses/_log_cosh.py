@@ -41,6 +41,7 @@ class LogCosh(RegressionLoss):
     """
 
     name = "log_cosh"
+    flat = True
     curvature = 1.0
     _kernel = ("log_cosh", ("delta",))
 

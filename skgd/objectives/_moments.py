@@ -202,7 +202,7 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
                     each = (h[:, j] if i == j else -p[:, j] * p[:, i] for j, i in pairs)
                     h = np.stack(list(each), axis=1)
             h = weigh(s[some], h)
-            if loss.banded:
+            if loss.banded or loss.jumps:
                 held = np.flatnonzero(h.any(axis=1))
                 numbers, h = numbers[held], h[held]
             _kernels.gram_block(objective.table, numbers, h, shift, inv_scale, out)

@@ -13,7 +13,7 @@ _DROPPED = 32  # entries that become zero, until the others are factored anew
 _INNER = 500
 
 
-def lasso(H, x, grad, l1):
+def lasso(H, x, grad, l1, left=0.0):
     r"""Return the minimum of a model with weighted absolute values.
 
     .. math::
@@ -35,22 +35,33 @@ def lasso(H, x, grad, l1):
         Slope of the smooth part there.
     l1 : ndarray of shape (n,)
         Weights :math:`\lambda`, at least 0.
+    left : float, default=0.0
+        Part of the fall of the model by which a round may lower it, to be the last.
 
     Returns
     -------
     ndarray of shape (n,)
-        The minimum, to rounding unless rounds run out.
+        The minimum, with ``left=0`` to rounding unless rounds run out.
     """
     z, slope, c = x.copy(), grad.copy(), H @ x - grad
     scale = np.sqrt(np.diag(H))
     tol = 1e-12 * max(float(np.abs(grad / scale).max(initial=0.0)), 1e-300)
+    first = last = _model_value(z, slope, c, l1)
     for _ in range(_ROUNDS):
         if _kernels.descend_quadratic(H, z, slope, l1, _SWEEPS, tol) < _SWEEPS:
             break
         if not _exact(H, z, c, l1):
             break
         slope = H @ z - c
+        value = _model_value(z, slope, c, l1)
+        if last - value < left * (first - value):
+            break
+        last = value
     return z
+
+
+def _model_value(z, slope, c, l1):
+    return 0.5 * float(z @ (slope - c)) + float(l1 @ np.abs(z))
 
 
 def _exact(H, z, c, l1):

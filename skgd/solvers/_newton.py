@@ -263,8 +263,10 @@ class Newton(LBFGS):
             return state
         if state.violation > _SLOW * before:
             n = problem.objective.n_active
-            # Pairs bend a model of all rows towards the truth; give them some steps.
-            if memory["sample"] < n or memory["since"] >= memory["patience"]:
+            # Pairs bend a model of all rows towards the truth; give them some steps. Where a
+            # penalty has a kink there are none, and a model that is off stays off.
+            kinked = problem.has_l1 or problem.custom
+            if kinked or memory["sample"] < n or memory["since"] >= memory["patience"]:
                 if memory["since"] == 1:
                     memory["sample"] = min(n, _MORE * memory["sample"])
                 memory["model"] = None
@@ -291,7 +293,11 @@ class Newton(LBFGS):
             memory["wait"] = state.t + _DEAR
             return None if problem.custom else super()._search(problem, state)
         if problem.has_l1 or problem.custom:
-            return self._proximal(problem, state, model)
+            found = self._proximal(problem, state, model)
+            if found is None and problem.has_l1:
+                # A model without a curvature is too far off for any part of its step.
+                return super()._search(problem, state)
+            return found
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
         slope = float(np.vdot(memory["grad"], direction))
         # A Hessian that is off by a factor is off by it again.
@@ -299,6 +305,10 @@ class Newton(LBFGS):
         return self._whole(problem, state, direction, slope, first)
 
     # -- with a penalty that has a kink ---------------------------------------------
+
+    def _on_columns(self, problem, state):
+        few = formed_size(problem.objective) <= FACTORED
+        return None if few else super()._on_columns(problem, state)
 
     def _proximal(self, problem, state, model):
         memory, theta = state.memory, state.theta

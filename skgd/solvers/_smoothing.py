@@ -24,7 +24,7 @@ _ASKED = 0.1  # the same, for asking how near the optimum is where no narrower b
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
 _TRIES, _NEWTON_TRIES = 400, 40  # steps on a smooth loss itself, of L-BFGS and of Newton
 _NET_TRIES = 25  # the same of L-BFGS with an elastic net
-_SHORT_TRIES = 15, 4  # how many of these may be short, and that where columns are many
+_SHORT_TRIES = 15, 4  # how many of these may be short: few columns and no l1 part, else
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
@@ -170,7 +170,8 @@ class Smoothing(Solver):
         run = _Run(solver, width, width is not None and width <= loss.band)
         alone = problem.objective.n_outputs == 1
         if loss.smooth and width is not None and not known and (wide or not alone):
-            run.try_itself(wide, _NET_TRIES if part.has_l1 and part.has_l2 else _TRIES)
+            net = part.has_l1 and part.has_l2
+            run.try_itself(wide, _NET_TRIES if net else _TRIES, _SHORT_TRIES[wide or part.has_l1])
         run.begin(part, self._smooth(part, run), theta)
         return run
 
@@ -309,11 +310,11 @@ class _Run:
         self.served = False
         self._look(part, smooth)
 
-    def try_itself(self, wide, most):
+    def try_itself(self, wide, most, short):
         """Begin with steps on the loss itself, which may be all that is needed."""
         self.later, self.width = (self.solver, self.width), 0.0
         self.solver = LBFGS() if wide else self.solver
-        self.at_end, self.most, self.short = False, most, _SHORT_TRIES[wide]
+        self.at_end, self.most, self.short = False, most, short
 
     def narrow(self, band):
         """Take the next width, at the end that of the band which the loss has."""
