@@ -1,5 +1,7 @@
 """Newton reaches the optimum in few steps, whatever columns, penalty, sample or home."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -335,6 +337,25 @@ def test_what_an_estimator_of_scikit_learn_finds_is_found(rows, target):
 # ---- the minimum of the model ----
 
 
+def test_a_hessian_that_is_off_is_not_tried_again_beside_an_l1_part(monkeypatch):
+    # No pairs correct it: a step with an old one was 1e-10 of what it should be, as often as not.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 40)) * (rng.random((300, 40)) < 0.1)
+    y = np.sign(X @ rng.normal(size=40) + 0.1 * rng.normal(size=300))
+    step, steps = Newton.step, []
+
+    def watched(self, problem, state):
+        old, before = state.memory["model"] is not None, state.violation
+        state = step(self, problem, state)
+        steps.append((old, state.violation / before))
+        return state
+
+    monkeypatch.setattr(Newton, "step", watched)
+    est = GDClassifier("squared_hinge", penalty="l1", alpha=1e-5, solver="newton").fit(X, y)
+    assert est.converged_
+    assert all(shrank <= _newton._SLOW for (_, shrank), (old, _) in pairwise(steps) if old)
+
+
 def quadratic(n, seed, dependent=False):
     rng = np.random.RandomState(seed)
     A = rng.standard_normal((3 * n, n))
@@ -363,6 +384,37 @@ def test_the_composite_minimum_is_the_lasso(n, share, dependent):
     assert value(z) <= value(exact.coef_) + 1e-12
     if not dependent:
         assert_allclose(z, exact.coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("dropped", [1, 32])  # zeros until the others are factored anew
+def test_a_composite_minimum_that_is_left_early_is_on_the_way(monkeypatch, dropped):
+    monkeypatch.setattr(_composite, "_DROPPED", dropped)
+    monkeypatch.setattr(_composite, "_SWEEPS", 2)
+    _, _, H, c = quadratic(60, 0, dependent=True)
+    x, l1 = np.ones(60), np.full(60, 0.2 * np.abs(c).max())
+
+    def value(w):
+        return 0.5 * w @ H @ w - c @ w + l1 @ np.abs(w)
+
+    early, late = (_composite.lasso(H, x, H @ x - c, l1, left) for left in (0.5, 0.0))
+    assert value(late) < value(early) < value(x)
+    slope = H @ late - c
+    off = np.where(late == 0, np.maximum(np.abs(slope) - l1, 0), slope + l1 * np.sign(late))
+    assert np.abs(off).max() < 1e-10
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("alpha", [1e-2, 1.0])
+def test_rows_far_from_the_bend_of_a_loss_are_no_end(seed, alpha):
+    # Second derivatives are zero to the last digit where residuals are thousands of deltas.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(300, 6)) * [1, 100, 1, 0.01, 1, 1]
+    y = 1e4 * (X @ [1.0, 0.01, 0, 30, 0, -2] + rng.standard_t(2, size=300)) + 5e5
+    est = GDRegressor("log_cosh", penalty="l1", alpha=alpha).fit(X, y)
+    line = linear_model.QuantileRegressor(quantile=0.5, alpha=alpha / 2).fit(X, y)
+    above = np.abs(y - line.predict(X)).mean() + alpha * np.abs(line.coef_).sum()
+    # F lies between that of the absolute error and log 2 below it.
+    assert est.loss_curve_[-1] <= above
 
 
 def test_the_composite_minimum_leaves_entries_without_a_weight_free():

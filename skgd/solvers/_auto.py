@@ -28,11 +28,12 @@ def automatic(problem, settings):
     or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     ``huber`` with a narrow band, and an l1 part                ``smoothing``
-    ``squared_hinge`` of several classes, not very many columns ``smoothing``
+    ``squared_hinge`` of several classes, as few coefficients   ``smoothing``
     at most 1,500 coefficients that depend on each other        ``newton``
     softmax of as many columns at most, with l2 or no penalty   ``newton``
     more, no softmax, and rows that fit a smooth loss           ``sdca``
     the same, ``huber`` or ``squared_hinge`` with l2 alone      ``smoothing``
+    more, and ``squared_hinge`` with an l1 part                 ``smoothing``
     more, no softmax, and another smooth loss with l2 alone     ``newton``
     more, and any other penalty of the elastic-net family       ``lbfgs``
     more, and another penalty                                   ``agd``

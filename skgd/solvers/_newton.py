@@ -53,9 +53,11 @@ class Newton(LBFGS):
     last changes of the gradient, as in `LBFGS` with this matrix to begin from. The step
     :math:`\gamma_t` meets the strong Wolfe conditions.
 
-    With an l1 part or a penalty of the user's the step is the proximal one [1]_: the minimum
-    of the model with the penalty as it is, found by accelerated proximal gradient steps on
-    the model alone, and shortened until F has decreased enough.
+    With an l1 part or a penalty of the user's the step is the proximal one [1]_: about the minimum
+    of the model with the penalty as it is, found by coordinate descent and the exact solution for
+    the signs that it finds, or by accelerated proximal gradient steps on the model alone, and
+    shortened until F has decreased enough. Pairs say nothing there: a Hessian is kept as long as
+    the gradient shrinks fast.
 
     From zero coefficients, and where rows are many, the first solution is that of a
     thirty-second of them or less: it costs less than a step, and is about as near as the third.
