@@ -280,3 +280,23 @@ def test_class_weights_are_row_weights(case):
     ).fit(X, y)
     est = GDClassifier(alpha=0.01, solver="gd", class_weight="balanced", tol=1e-10).fit(X, y)
     assert_allclose(est.coef_, oracle.coef_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize(
+    "loss", ["huber", "log_cosh", "poisson", "squared_epsilon_insensitive", "absolute_error"]
+)
+def test_targets_of_unlike_sizes_are_fitted_as_each_would_be(loss, penalty):
+    # One step length for all is that of the target that stands for most of F.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6)) * [1, 100, 1, 0.01, 1, 1]
+    eta, noise = X @ [1.0, 0.01, 0, 30, 0, -2], rng.standard_t(2, size=(2, 400))
+    T = np.c_[1e5 * (eta + noise[0]) + 5e5, eta + noise[1], 0.01 * rng.normal(size=400)]
+    if loss == "poisson":
+        rate = np.exp(eta.clip(-3, 3))
+        T = np.c_[rng.poisson(rate), rng.poisson(3, 400), rng.poisson(200 * rate**0.3)].astype(
+            float
+        )
+    every = GDRegressor(loss, penalty=penalty, tol=1e-6).fit(X, T)
+    alone = [GDRegressor(loss, penalty=penalty, tol=1e-7).fit(X, t) for t in T.T]
+    assert_allclose(every.loss_curve_[-1], sum(one.loss_curve_[-1] for one in alone), rtol=1e-5)

@@ -158,6 +158,9 @@ def bend_of(loss, y, eta):
     h = second_derivative(loss, y, eta)
     if not loss.flat:
         return h
+    if y.ndim == 2:
+        # Targets have scales of their own.
+        return np.stack([bend_of(loss, *each) for each in zip(y.T, eta.T, strict=True)], axis=1)
     band = 0.0
     for _ in range(_WIDENINGS):
         total = h.sum()

@@ -28,7 +28,6 @@ FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and
 ROWS = 2000  # with a curvature, whose products with each other are formed and factored
 _LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5 % of X
 _LEFT = 1e-3  # of what is solved for that a solution may leave
-_INEXACT = 1e-2  # the same of a model with an l1 part, which is only near F
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _UNEVEN = 4.0  # ratio of the entries of a diagonal from which it is worth taking
 _CENTRED = 1.0  # times its curvature that columns take from an intercept, to be centred
@@ -277,13 +276,13 @@ class Factored:
             out[at] = block @ v[at]
         return out
 
-    def minimum(self, problem, theta, grad):
+    def minimum(self, problem, theta, grad, left=0.0):
         if problem.custom:
             return accelerated(self.apply, problem.prox, theta, grad)
         l1, out = np.zeros_like(theta), np.empty_like(theta)
         problem.objective.split(l1)[0][:] = problem.l1
         for at, block in self.blocks:
-            out[at] = lasso(block, theta[at], grad[at], l1[at], _INEXACT)
+            out[at] = lasso(block, theta[at], grad[at], l1[at], left)
         return out
 
 

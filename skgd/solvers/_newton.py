@@ -15,7 +15,7 @@ from ._curvature import (
     passable,
 )
 from ._lbfgs import LBFGS
-from ._line_search import MarginLine
+from ._line_search import Arrival, MarginLine
 
 __all__ = ["Newton"]
 
@@ -34,6 +34,7 @@ _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
 _FIRST = 40  # steps that go before products, or a Hessian that is not whole: often they will do
+_LEFT = 1e-2  # part of its fall that a round may lower a model by, to be the last one
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -89,6 +90,9 @@ class Newton(LBFGS):
     Squared errors of many more rows than columns are fitted on as few rows as there are
     columns, with the same second moments: X is read for these alone, unless callbacks, a start
     or rows held out ask for the rows themselves, or rounding would show in the certificate.
+
+    Outputs that do not depend on each other, targets or one class against the rest, have step
+    lengths of their own.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
@@ -301,10 +305,38 @@ class Newton(LBFGS):
                 return super()._search(problem, state)
             return found
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
+        loss = problem.objective.loss
+        if problem.objective.n_outputs > 1 and not (loss.joint or loss.name == "squared_error"):
+            return self._each(problem, state, direction)
         slope = float(np.vdot(memory["grad"], direction))
         # A Hessian that is off by a factor is off by it again.
         first = state.rate if memory["since"] else 1.0
         return self._whole(problem, state, direction, slope, first)
+
+    def _each(self, problem, state, direction):
+        """Return the `Arrival` of a step with a length for each output, which know no other."""
+        memory, theta, split = state.memory, state.theta, problem.objective.split
+        noise, (W, b), (D, d) = self._noise(state), split(theta), split(direction)
+        moved, there = problem.objective.linear(direction), theta.copy()
+        eta, u = np.empty_like(moved), np.empty_like(moved)
+        (into, into_b), lengths, losses = split(there), [], 0.0
+        for j, part in enumerate(problem.outputs()):
+            along = np.append(D[j], d[j])
+            mine = {"eta": memory["eta"][:, j, None].copy(), "moved": moved[:, j, None].copy()}
+            line = MarginLine(part, np.append(W[j], b[j]), direction=along, **mine)
+            value, slope = line(0.0)
+            t = self._best(line, slope, value, 1.0, noise, np.inf).t
+            if line.t != t:
+                line(t)
+            into[j] += t * D[j]
+            into_b[j] += t * d[j]
+            eta[:, j], u[:, j] = line.eta[:, 0], line.u[:, 0]
+            lengths.append(t)
+            losses += line.loss_sum
+        if not any(lengths):
+            return None
+        value, grad = problem.value(there, losses), self._gradient(problem, there, u)
+        return Arrival(min(t for t in lengths if t), there, value, grad, eta, True)
 
     # -- with a penalty that has a kink ---------------------------------------------
 
@@ -314,7 +346,7 @@ class Newton(LBFGS):
 
     def _proximal(self, problem, state, model):
         memory, theta = state.memory, state.theta
-        there = model.minimum(problem, theta, memory["grad"])
+        there = model.minimum(problem, theta, memory["grad"], _LEFT)
         direction = there - theta
         # The smooth part's slope has l2 in it already; what is added must not.
         fall = float(np.vdot(memory["grad"], direction))
