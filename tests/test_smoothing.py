@@ -384,6 +384,19 @@ def test_outputs_are_problems_of_their_own():
     assert_allclose(both.predict(X)[:, 2], 7.0)
 
 
+def test_a_band_beside_an_elastic_net_is_looked_beyond():
+    # A step that is not found widens the reach of a band: small steps in its place lead nowhere.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(333, 6))
+    y = 3e4 * (X @ rng.normal(size=6) + rng.standard_t(2, size=333))
+    params = {"penalty": "elasticnet", "alpha": 0.7}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = GDRegressor("quantile", **params).fit(X, y)
+    assert est.stop_reason_ == "converged"
+    assert est.n_iter_ <= 100
+
+
 def test_a_band_without_rows_is_no_end():
     # The iris' classes once left a width without a row in a band.
     X, y = load_iris(return_X_y=True)

@@ -28,7 +28,7 @@ def automatic(problem, settings):
     or no smooth loss is known near it                          ``adam``
     a rate, a schedule or a bound on the gradient is given      ``gd``
     ``huber`` with a narrow band, and an l1 part                ``smoothing``
-    ``squared_hinge`` of several classes, as few coefficients   ``smoothing``
+    ``huber`` and ``squared_hinge`` of several outputs          ``smoothing``
     at most 1,500 coefficients that depend on each other        ``newton``
     softmax of as many columns at most, with l2 or no penalty   ``newton``
     more, no softmax, and rows that fit a smooth loss           ``sdca``
@@ -81,7 +81,7 @@ def automatic(problem, settings):
         return "gd"
     rounded = objective.loss.jumps and objective.loss.smoothed(1.0) is not None
     if block_size(objective) <= FACTORED:
-        several = rounded and objective.n_outputs > 1 and not objective.loss.band
+        several = rounded and objective.n_outputs > 1 and not problem.custom
         return "smoothing" if several or (problem.has_l1 and _narrow(objective)) else "newton"
     if formed_size(objective) <= FACTORED and not (problem.has_l1 or problem.custom):
         return "newton"  # class by class

@@ -300,8 +300,9 @@ class Newton(LBFGS):
             return None if problem.custom else super()._search(problem, state)
         if problem.has_l1 or problem.custom:
             found = self._proximal(problem, state, model)
-            if found is None and problem.has_l1:
-                # A model without a curvature is too far off for any part of its step.
+            if found is None and problem.has_l1 and not problem.objective.loss.banded:
+                # A model without a curvature is too far off for any part of its step; where the
+                # loss has bands, it is for their owner to look farther.
                 return super()._search(problem, state)
             return found
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
