@@ -96,7 +96,10 @@ def _exact(H, z, c, l1):
             unit[first] = 1.0
             pull[:, len(gone) - 1] = cho_solve(factor, unit, check_finite=False)
             forces = pull[:, : len(gone)]
-            target = free - forces @ np.linalg.solve(forces[gone], free[gone])
+            try:
+                target = free - forces @ np.linalg.solve(forces[gone], free[gone])
+            except LinAlgError:
+                break
             target[gone] = 0.0
         held = np.delete(held, gone)
     return moved
