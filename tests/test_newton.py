@@ -356,14 +356,14 @@ def test_a_hessian_that_is_off_is_not_tried_again_beside_an_l1_part(monkeypatch)
     assert all(shrank <= _newton._SLOW for (_, shrank), (old, _) in pairwise(steps) if old)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("alpha", [1e-2, 1.0])
 def test_rows_far_from_the_bend_of_a_loss_are_no_end(seed, alpha):
     # Second derivatives are zero to the last digit where residuals are thousands of deltas.
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(300, 6)) * [1, 100, 1, 0.01, 1, 1]
     y = 1e4 * (X @ [1.0, 0.01, 0, 30, 0, -2] + rng.standard_t(2, size=300)) + 5e5
-    est = GDRegressor("log_cosh", penalty="l1", alpha=alpha).fit(X, y)
+    est = GDRegressor("log_cosh", penalty="l1", alpha=alpha, max_iter=300).fit(X, y)
     line = linear_model.QuantileRegressor(quantile=0.5, alpha=alpha / 2).fit(X, y)
     above = np.abs(y - line.predict(X)).mean() + alpha * np.abs(line.coef_).sum()
     # F lies between that of the absolute error and log 2 below it.
