@@ -311,7 +311,7 @@ class Certificate:
                 if self.model is None or bend is not None or banded or (old and trial == 1):
                     self.model = Factored(problem, eta, rows, bend)
                 if problem.has_l1:
-                    step = self.model.minimum(problem, theta, grad) - theta
+                    step = self.model.minimum(problem, theta, grad, left=0.0) - theta
                 else:
                     step = -self.model.solve(grad)
             except (LinAlgError, ValueError):

@@ -294,9 +294,7 @@ def test_targets_of_unlike_sizes_are_fitted_as_each_would_be(loss, penalty):
     T = np.c_[1e5 * (eta + noise[0]) + 5e5, eta + noise[1], 0.01 * rng.normal(size=400)]
     if loss == "poisson":
         rate = np.exp(eta.clip(-3, 3))
-        T = np.c_[rng.poisson(rate), rng.poisson(3, 400), rng.poisson(200 * rate**0.3)].astype(
-            float
-        )
+        T = np.c_[rng.poisson(rate), rng.poisson(3, 400), rng.poisson(200 * rate**0.3)] * 1.0
     params = {"penalty": penalty, "max_iter": 300}
     every = GDRegressor(loss, tol=1e-6, **params).fit(X, T)
     alone = [GDRegressor(loss, tol=1e-7, **params).fit(X, t) for t in T.T]

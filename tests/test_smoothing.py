@@ -285,7 +285,7 @@ def test_rounded_squared_hinges_within_an_orthant(monkeypatch, k, penalty, rows)
     assert -1e-10 <= excess <= est.optimality_ <= 1e-6
 
 
-def test_classes_beside_each_other_take_newton_steps_of_their_own(monkeypatch):
+def test_classes_beside_each_other_take_newton_steps_of_their_own():
     # One length for all would be that of the class whose rows come and go most.
     X, y = classes(d=8, k=3)
     with warnings.catch_warnings():

@@ -340,26 +340,27 @@ class LinearObjective(Passes):
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
-        out = self._like(self.X, self.y, self.s, self.mass, loss)
-        out._seen = self._seen
-        return out
+        return self._beside(self.y, loss, self.n_outputs)
 
     def outputs(self):
         """Return an objective for each output, or this one alone where they are coupled."""
         if self.n_outputs == 1 or self.loss.joint:
             return [self]
         codes, loss = self.loss.codes, self.loss.loss if self.loss.codes else self.loss
-        more = {"fit_intercept": self.fit_intercept, "mass": self.mass}
-        parts = []
-        for j in range(self.n_outputs):
-            y = np.where(self.y == j, 1.0, -1.0) if codes else np.ascontiguousarray(self.y[:, j])
-            part = LinearObjective(self.X, y, self.s, loss, n_threads=self.n_threads, **more)
-            part._seen = self._seen
-            parts.append(part)
-        return parts
+        targets = (
+            np.where(self.y == j, 1.0, -1.0) if codes else np.ascontiguousarray(self.y[:, j])
+            for j in range(self.n_outputs)
+        )
+        return [self._beside(y, loss, 1) for y in targets]
 
-    def _like(self, X, y, s, mass, loss):
-        more = {"n_outputs": self.n_outputs, "fit_intercept": self.fit_intercept}
+    def _beside(self, y, loss, n_outputs):
+        """Return an objective of the same rows, whose moments are known where these are."""
+        out = self._like(self.X, y, self.s, self.mass, loss, n_outputs)
+        out._seen = self._seen
+        return out
+
+    def _like(self, X, y, s, mass, loss, n_outputs=None):
+        more = {"n_outputs": n_outputs or self.n_outputs, "fit_intercept": self.fit_intercept}
         return LinearObjective(X, y, s, loss, **more, mass=mass, n_threads=self.n_threads)
 
     def moments(self):

@@ -99,6 +99,6 @@ class Applied:
     def _precondition(self, grad):
         return centred_solve(self.inverse, self.mean, grad)
 
-    def minimum(self, problem, theta, grad, left=0.0):
+    def minimum(self, problem, theta, grad):
         """Return about the minimum of the quadratic model and a penalty with kinks."""
         return accelerated(self.apply, problem.prox, theta, grad)

@@ -79,6 +79,7 @@ def automatic(problem, settings):
         return "sdca" if wide and _steepness(problem, settings) <= _STEEP else "smoothing"
     if decided:
         return "gd"
+    # Where the second derivative jumps, rows come and go in a Hessian.
     rounded = objective.loss.jumps and objective.loss.smoothed(1.0) is not None
     if block_size(objective) <= FACTORED:
         several = rounded and objective.n_outputs > 1 and not problem.custom
@@ -89,12 +90,11 @@ def automatic(problem, settings):
         return "agd"
     if _suits_dual(problem, settings):
         return "sdca"
-    # Where the second derivative jumps, rows come and go in a Hessian.
-    if rounded and (problem.has_l2 if not problem.has_l1 else not objective.loss.band):
+    if problem.has_l1 and rounded and not objective.loss.band:
         return "smoothing"
     if problem.has_l1 or not problem.has_l2 or objective.loss.joint:
         return "lbfgs"
-    return "newton"
+    return "smoothing" if rounded else "newton"
 
 
 def _narrow(objective):

@@ -28,6 +28,7 @@ FACTORED = 1500  # coefficients of a block up to which its Hessian is formed and
 ROWS = 2000  # with a curvature, whose products with each other are formed and factored
 _LEAST_COPY = 2**23  # entries of rows that may always be copied, beyond these 5 % of X
 _LEFT = 1e-3  # of what is solved for that a solution may leave
+_NEAR = 1e-2  # part of its fall that a round may lower a model with an l1 part by, to be the last
 _ROOM = 8  # such blocks at most, where they are those of the classes of a softmax
 _UNEVEN = 4.0  # ratio of the entries of a diagonal from which it is worth taking
 _CENTRED = 1.0  # times its curvature that columns take from an intercept, to be centred
@@ -276,7 +277,7 @@ class Factored:
             out[at] = block @ v[at]
         return out
 
-    def minimum(self, problem, theta, grad, left=0.0):
+    def minimum(self, problem, theta, grad, left=_NEAR):
         if problem.custom:
             return accelerated(self.apply, problem.prox, theta, grad)
         l1, out = np.zeros_like(theta), np.empty_like(theta)

@@ -11,6 +11,7 @@ from ._curvature import (
     ThroughRows,
     bent_rows,
     block_size,
+    coupled,
     formed_size,
     passable,
 )
@@ -34,7 +35,6 @@ _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
 _FIRST = 40  # steps that go before products, or a Hessian that is not whole: often they will do
-_LEFT = 1e-2  # part of its fall that a round may lower a model by, to be the last one
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -92,7 +92,7 @@ class Newton(LBFGS):
     or rows held out ask for the rows themselves, or rounding would show in the certificate.
 
     Outputs that do not depend on each other, targets or one class against the rest, have step
-    lengths of their own.
+    lengths of their own once there is a Hessian, without an l1 part.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
@@ -287,7 +287,7 @@ class Newton(LBFGS):
         memory = state.memory
         if state.t <= memory["wait"] and not problem.custom:
             return super()._search(problem, state)
-        if problem.has_l1 and formed_size(problem.objective) > FACTORED:
+        if problem.has_l1:
             found = self._on_columns(problem, state)
             if found is not None:
                 memory["model"] = None
@@ -306,8 +306,9 @@ class Newton(LBFGS):
                 return super()._search(problem, state)
             return found
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
-        loss = problem.objective.loss
-        if problem.objective.n_outputs > 1 and not (loss.joint or loss.name == "squared_error"):
+        objective = problem.objective
+        quadratic = objective.loss.name == "squared_error"  # whose model is F: all go all the way
+        if objective.n_outputs > 1 and not (coupled(objective) or quadratic):
             return self._each(problem, state, direction)
         slope = float(np.vdot(memory["grad"], direction))
         # A Hessian that is off by a factor is off by it again.
@@ -347,7 +348,7 @@ class Newton(LBFGS):
 
     def _proximal(self, problem, state, model):
         memory, theta = state.memory, state.theta
-        there = model.minimum(problem, theta, memory["grad"], _LEFT)
+        there = model.minimum(problem, theta, memory["grad"])
         direction = there - theta
         # The smooth part's slope has l2 in it already; what is added must not.
         fall = float(np.vdot(memory["grad"], direction))

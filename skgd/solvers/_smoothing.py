@@ -139,7 +139,7 @@ class Smoothing(Solver):
         parts = self._parts(problem)
         alone = len(parts) == 1
         state.memory["runs"] = [
-            self._first(problem, part, theta if alone else np.append(W[j], b[j]), j)
+            self._first(part, theta if alone else np.append(W[j], b[j]), j, alone)
             for j, part in enumerate(parts)
         ]
         self._show(problem, state)
@@ -154,7 +154,7 @@ class Smoothing(Solver):
             self._kept = kept = problem, parts, [None] * len(parts)
         return kept[1]
 
-    def _first(self, problem, part, theta, j):
+    def _first(self, part, theta, j, alone):
         objective, solver, width, known = part.objective, Newton(), None, 0.0
         loss, wide = objective.loss, block_size(objective) > FACTORED
         if loss.smoothed(1.0) is not None:
@@ -168,7 +168,6 @@ class Smoothing(Solver):
         elif wide:
             solver = _AtOnce() if loss.smooth else _ThroughRows()
         run = _Run(solver, width, width is not None and width <= loss.band)
-        alone = problem.objective.n_outputs == 1
         if loss.smooth and width is not None and not known and (wide or not alone):
             net = part.has_l1 and part.has_l2
             run.try_itself(wide, _NET_TRIES if net else _TRIES, _SHORT_TRIES[wide or part.has_l1])
@@ -378,8 +377,7 @@ class _Run:
             self.served = stalled or inner.t >= most or self.short <= 0
             if self.served and not (newton or stalled) and part.has_l1:
                 # Of many rows only a few come and go.
-                bent = part.objective.curvatures(self.eta) > 0.0
-                if bent.sum(axis=0).max() > ROWS:
+                if np.count_nonzero(part.objective.curvatures(self.eta)) > ROWS:
                     self.served, self.most = False, np.inf
             return
         if stalled and self._widen():
