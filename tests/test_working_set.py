@@ -57,6 +57,34 @@ def test_the_lasso_is_that_of_coordinate_descent(counted, home, share, intercept
     assert np.all(np.diff(est.loss_curve_) <= 1e-12)
 
 
+@pytest.mark.parametrize("home", ["dense", "csr"])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 8}, {"shuffle": False}, {"eta0": 0.02}])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+def test_steps_of_rows_find_the_lasso_on_few_columns(counted, home, options, solver):
+    X, eta, rng = rows(home)
+    y = 3.0 + eta + 0.1 * rng.standard_normal(len(eta))
+    alpha = 0.1 * np.abs(X.T @ (y - y.mean())).max() / len(y)
+    est = GDRegressor(penalty="l1", alpha=alpha, tol=1e-8, solver=solver, random_state=0, **options)
+    est.fit(X, y)
+    want = Lasso(alpha=alpha, tol=1e-14, max_iter=10**5).fit(X, y)
+    assert_allclose(est.coef_, want.coef_, atol=1e-3)
+    assert_allclose(est.intercept_, want.intercept_, atol=1e-4)
+    assert counted[-1] < WIDE / 10
+    assert est.n_iter_ <= len(counted) + 5  # hardly a pass over all columns
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+def test_steps_of_rows_leave_what_columns_cannot_lower(counted, solver):
+    X, eta, _ = rows()
+    alpha = 1.01 * np.abs(X.T @ (eta - eta.mean())).max() / len(eta)
+    start = {"intercept_init": [0.5]}
+    est = GDRegressor(penalty="l1", alpha=alpha, tol=None, solver=solver, max_iter=30)
+    est.fit(X, eta, **start)
+    assert_array_equal(est.coef_, 0.0)
+    assert_allclose(est.intercept_, eta.mean(), atol=1e-9)
+    assert len(counted) <= 12  # of 30 passes: no column has anything to give
+
+
 def test_an_elastic_net_is_that_of_coordinate_descent(counted):
     X, eta, _ = rows()
     options = {"alpha": 0.002, "l1_ratio": 0.7}

@@ -12,6 +12,7 @@ from ._base import Solver
 from ._given import BOUNDS, given, refuse
 from ._order import shuffled
 from ._row_by_row import run_block
+from ._working_set import restricted_step
 
 __all__ = ["SAG", "SAGA", "SVRG"]
 
@@ -89,7 +90,8 @@ class _VarianceReduced(Solver):
         state.point = state.theta
         memory = state.memory
         memory["rng"] = np.random.default_rng(rng.randint(2**31 - 1))
-        memory.update(flat=0, rate=None, total=None)
+        memory.update(flat=0, rate=None, total=None, gained=1.0)
+        memory["columns"] = np.inf if problem.has_l1 else None
         self._look(problem, state)
         memory.update(recent=[state.value], settle=_SETTLE)
         self._bound(problem, state)
@@ -162,6 +164,8 @@ class _VarianceReduced(Solver):
     def step(self, problem, state):
         """Do about a pass of steps; value and violation are those of the point it reaches."""
         memory = state.memory
+        if memory["columns"] is not None and self._on_columns(problem, state):
+            return state
         if memory["mean"] is None:
             self._look(problem, state)
         theta, before = state.theta, state.value
@@ -193,6 +197,34 @@ class _VarianceReduced(Solver):
         if memory["flat"] >= _FLAT:
             memory["stalled"] = True
         return state
+
+    def _on_columns(self, problem, state):
+        """Go to about the optimum over the columns that matter, and say whether they are few."""
+        memory, inner, bound = state.memory, None, None
+
+        def begin(part, start):
+            nonlocal inner, bound
+            seed = memory["rng"].integers(2**31 - 1)
+            inner = self.init(part, start, np.random.RandomState(seed))
+            inner.memory["columns"], bound = None, inner.memory["rate"]
+            if isinstance(self.settings.eta0, str):
+                # How far beyond the bound rates may go has been learnt before.
+                inner.memory["rate"] *= memory["gained"]
+            return inner
+
+        found = restricted_step(self, problem, state, _NOISE * abs(state.value), begin)
+        if found is None:
+            memory["columns"] = 0  # also where F is as low as these columns let it be
+            return False
+        memory["gained"] = max(inner.memory["rate"] / bound, 1.0)
+        state.theta = state.point = found.theta
+        state.value, state.violation = found.value, problem.violation(found.theta, found.grad)
+        # What rows remember is of other points: it is taken anew before a pass over all columns.
+        memory.update(grad=found.grad, eta=found.eta, mean=None, flat=0)
+        memory.update(recent=[found.value], settle=_SETTLE)
+        state.t, state.passes = state.t + inner.t, state.passes + 1
+        state.rate = inner.memory["rate"]
+        return True
 
     def _draw(self, problem, memory):
         """Return the rows of the steps to come, and their shares."""
@@ -266,6 +298,10 @@ class SAG(_VarianceReduced):
     bound on the curvature of the rows, grows by three tenths with each pass that lowers F, and
     falls to two fifths after one that does not, which is undone. With a ``batch_size`` b the bound
     is the expected smoothness of b rows [2]_. A constant rate of the user's is followed as it is.
+
+    With an l1 part on at least 128 columns an iteration goes first to about the optimum over a
+    working set, as one of `LBFGS` but by its own steps, on at most half of the columns: up to 40
+    passes over a copy of these, which together read about what four passes over all columns do.
 
     References
     ----------

@@ -15,11 +15,12 @@ _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
 _AGAIN = 100  # steps after which columns that were too many are counted again
-_SOLVED = 1e-2  # part of the violation, to which the restricted problem is solved
-_STEPS = 12
+_SOLVED, _STEPS = 1e-2, 12  # part of the violation that is left; steps at most
+# The same where steps are passes over rows, which may cost as much as so many passes over X.
+_SOLVED_BY_ROWS, _STEPS_BY_ROWS, _READINGS = 0.1, 40, 4.0
 
 
-def chosen_columns(problem, theta, grad, last):
+def chosen_columns(problem, theta, grad, last, by_rows=False):
     r"""Return the columns that are not zero, and those nearest to leaving zero.
 
     These have the largest :math:`|g_j| / \lambda_j`, above 1 where zero is not optimal.
@@ -32,6 +33,8 @@ def chosen_columns(problem, theta, grad, last):
         Point, and the gradient of the smooth part there.
     last : int or inf
         How many columns the step before has chosen.
+    by_rows : bool, default=False
+        Whether a step costs what its columns have entries, and no factors.
 
     Returns
     -------
@@ -43,8 +46,11 @@ def chosen_columns(problem, theta, grad, last):
     k, d = W.shape
     held = (W != 0.0).any(axis=0)
     count = int(held.sum())
-    most = min(FACTORED // (k if objective.loss.joint else 1) - 1, _PART * d)
-    most = int(min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3))))
+    most = _PART * d
+    if not by_rows:
+        most = min(FACTORED // (k if objective.loss.joint else 1) - 1, most)
+        most = min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3)))
+    most = int(most)
     pull = np.abs(G).max(axis=0) / np.maximum(problem.l1, 1e-300)
     pull[held] = np.inf
     wanted = count + int((pull[~held] > 1.0).sum())
@@ -58,7 +64,7 @@ def chosen_columns(problem, theta, grad, last):
     return np.sort(np.argpartition(-pull, size - 1)[:size])
 
 
-def restricted_step(solver, problem, state, noise):
+def restricted_step(solver, problem, state, noise, begin=None):
     """Return the `Arrival` at about the optimum over some columns, the others staying zero.
 
     Parameters
@@ -72,6 +78,9 @@ def restricted_step(solver, problem, state, noise):
         they are too many, from where on none are but for a look every 100 steps.
     noise : float
         Rounding of F.
+    begin : callable, default=None
+        Of a solver that goes through rows: returns its state, given the restricted problem and
+        where to start.
 
     Returns
     -------
@@ -79,20 +88,26 @@ def restricted_step(solver, problem, state, noise):
         None where the columns are too many, or F does not fall.
     """
     theta, memory, split = state.theta, state.memory, problem.objective.split
+    by_rows = begin is not None
     if memory["columns"] == 0:
-        if state.t % _AGAIN or state.t == _AGAIN:
+        if state.passes % _AGAIN or state.passes == _AGAIN:
             return None
         memory["columns"] = np.inf  # by now coefficients may have gone back to zero
-    columns = chosen_columns(problem, theta, memory["grad"], memory["columns"])
+    columns = chosen_columns(problem, theta, memory["grad"], memory["columns"], by_rows)
     part = None if columns is None else problem.columns(columns)
     memory["columns"] = 0 if part is None else len(columns)
     if part is None:
         return None
     W, b = split(theta)
     start = np.append(W[:, columns], b)
-    inner = solver.init(part, start, None)
-    for _ in range(_STEPS):
-        if inner.violation <= _SOLVED * state.violation or inner.memory.get("stalled"):
+    inner = begin(part, start) if by_rows else solver.init(part, start, None)
+    solved, steps = _SOLVED, _STEPS
+    if by_rows:
+        solved, whole, few = _SOLVED_BY_ROWS, problem.objective, part.objective
+        share = (few.n_rows + few.n_stored) / (whole.n_rows + whole.n_stored)
+        steps = min(_STEPS_BY_ROWS, int(_READINGS / share))
+    for _ in range(steps):
+        if inner.violation <= solved * state.violation or inner.memory.get("stalled"):
             break
         inner = solver.step(part, inner)
     there = np.zeros_like(theta)
