@@ -10,7 +10,7 @@ from ._base import Solver
 from ._curvature import Diagonal, coupled
 from ._line_search import Arrival, MarginLine, refuse_rates, strong_wolfe
 from ._orthant import crossing, steepest, within
-from ._working_set import restricted_step
+from ._working_set import MANY_STEPS, restricted_step
 
 __all__ = ["LBFGS"]
 
@@ -22,6 +22,7 @@ _SLOPE_LEFT = 0.1
 _ENOUGH = 0.6  # the same of a first step that a whole pass has looked at already
 _SMALL = 1e-6  # part of the margins below which their difference has too few digits
 _FAR = 4.0  # times that first step
+_LATE, _TRIES = 300, 100  # steps with an l1 part, after which so many go over most columns
 _LOOK = 10  # steps between two looks at the diagonal of the Hessian
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
 
@@ -334,12 +335,24 @@ class LBFGS(Solver):
             there[crossing(theta, direction, side) <= found.t * (1.0 + 4 * _EPS)] = 0.0
         return self._arrive(problem, line, found.t, there)
 
-    @staticmethod
-    def _on_columns(problem, state):
+    def _on_columns(self, problem, state):
         """Return the `Arrival` at the optimum over the columns that matter, where they are few."""
         from ._newton import Newton  # which is an LBFGS
 
-        return restricted_step(Newton(), problem, state, _NOISE * abs(state.value))
+        noise, newton = _NOISE * abs(state.value), Newton()
+        found = restricted_step(
+            lambda part, start: (newton, newton.init(part, start, None)), problem, state, noise
+        )
+        if found is not None or not _LATE <= state.t < _LATE + _TRIES:
+            return found
+        solver = LBFGS(self.memory)
+
+        def begin(part, start):
+            inner = solver.init(part, start, None)
+            inner.memory["columns"] = 0
+            return solver, inner
+
+        return restricted_step(begin, problem, state, noise, MANY_STEPS)
 
     def _whole(self, problem, state, direction, slope, first):
         """Return the `Arrival` of a step whose first length is looked at by a full pass."""

@@ -6,7 +6,7 @@ from scipy.linalg import LinAlgError
 from .._dual import promised
 from .._protocols import State
 from ._base import Solver
-from ._curvature import FACTORED, ROWS, bent_rows, block_size, passable
+from ._curvature import FACTORED, bent_rows, block_size, passable
 from ._lbfgs import LBFGS
 from ._line_search import refuse_rates
 from ._newton import Newton
@@ -24,6 +24,7 @@ _ASKED = 0.1  # the same, for asking how near the optimum is where no narrower b
 _STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
 _TRIES, _NEWTON_TRIES = 400, 40  # steps on a smooth loss itself, of L-BFGS and of Newton
 _NET_TRIES = 25  # the same of L-BFGS with an elastic net
+_MANY_BENT = 500  # rows with a curvature, of which few come and go: more tries instead
 _SHORT_TRIES = 15, 4  # how many of these may be short: few columns and no l1 part, else
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _FARTHEST = 1024.0  # bands whose rows may join it
@@ -377,7 +378,7 @@ class _Run:
             self.served = stalled or inner.t >= most or self.short <= 0
             if self.served and not (newton or stalled) and part.has_l1:
                 # Of many rows only a few come and go.
-                if np.count_nonzero(part.objective.curvatures(self.eta)) > ROWS:
+                if np.count_nonzero(part.objective.curvatures(self.eta)) > _MANY_BENT:
                     self.served, self.most = False, np.inf
             return
         if stalled and self._widen():

@@ -12,7 +12,7 @@ from ._base import Solver
 from ._given import BOUNDS, given, refuse
 from ._order import shuffled
 from ._row_by_row import run_block
-from ._working_set import restricted_step
+from ._working_set import BY_ROWS, restricted_step
 
 __all__ = ["SAG", "SAGA", "SVRG"]
 
@@ -210,9 +210,10 @@ class _VarianceReduced(Solver):
             if isinstance(self.settings.eta0, str):
                 # How far beyond the bound rates may go has been learnt before.
                 inner.memory["rate"] *= memory["gained"]
-            return inner
+            return self, inner
 
-        found = restricted_step(self, problem, state, _NOISE * abs(state.value), begin)
+        noise = _NOISE * abs(state.value)
+        found = restricted_step(begin, problem, state, noise, BY_ROWS)
         if found is None:
             memory["columns"] = 0  # also where F is as low as these columns let it be
             return False

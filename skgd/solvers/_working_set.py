@@ -1,26 +1,56 @@
 """Steps of an l1 problem on the columns that matter, so that the cost follows the non-zeros."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ._curvature import FACTORED
 from ._line_search import Arrival
 
-__all__ = ["chosen_columns", "restricted_step"]
+__all__ = ["BY_FACTORS", "BY_ROWS", "MANY_STEPS", "Manner", "chosen_columns", "restricted_step"]
 
 _FIRST = 64  # columns to begin with
 _MORE = 2.0  # columns for each that is not zero
-_PART = 0.5  # of all columns, beyond which the whole problem is no dearer
 _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that still want to be
 _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
 _AGAIN = 100  # steps after which columns that were too many are counted again
-_SOLVED, _STEPS = 1e-2, 12  # part of the violation that is left; steps at most
-# The same where steps are passes over rows, which may cost as much as so many passes over X.
-_SOLVED_BY_ROWS, _STEPS_BY_ROWS, _READINGS = 0.1, 40, 4.0
 
 
-def chosen_columns(problem, theta, grad, last, by_rows=False):
+class Manner(NamedTuple):
+    """How far the problem of some columns is solved.
+
+    Parameters
+    ----------
+    name : str
+        Under which a solver's memory keeps how many columns were chosen last.
+    part : float
+        Of all columns, how many there may be.
+    factored : bool
+        Whether steps factor a matrix of the columns, so that many are too dear.
+    solved : float
+        Part of the violation that may be left.
+    steps : int
+        At most.
+    readings : float
+        What these may cost together at most, in readings of X.
+    """
+
+    name: str
+    part: float
+    factored: bool
+    solved: float
+    steps: int
+    readings: float
+
+
+BY_FACTORS = Manner("columns", 0.5, True, 1e-2, 12, np.inf)
+BY_ROWS = Manner("columns", 0.5, False, 0.1, 40, 4.0)
+MANY_STEPS = Manner("most_columns", 0.9, False, 0.3, 100, np.inf)
+
+
+def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
     r"""Return the columns that are not zero, and those nearest to leaving zero.
 
     These have the largest :math:`|g_j| / \lambda_j`, above 1 where zero is not optimal.
@@ -33,8 +63,8 @@ def chosen_columns(problem, theta, grad, last, by_rows=False):
         Point, and the gradient of the smooth part there.
     last : int or inf
         How many columns the step before has chosen.
-    by_rows : bool, default=False
-        Whether a step costs what its columns have entries, and no factors.
+    manner : Manner
+        How their problem will be solved.
 
     Returns
     -------
@@ -46,8 +76,8 @@ def chosen_columns(problem, theta, grad, last, by_rows=False):
     k, d = W.shape
     held = (W != 0.0).any(axis=0)
     count = int(held.sum())
-    most = _PART * d
-    if not by_rows:
+    most = manner.part * d
+    if manner.factored:
         most = min(FACTORED // (k if objective.loss.joint else 1) - 1, most)
         most = min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3)))
     most = int(most)
@@ -64,23 +94,23 @@ def chosen_columns(problem, theta, grad, last, by_rows=False):
     return np.sort(np.argpartition(-pull, size - 1)[:size])
 
 
-def restricted_step(solver, problem, state, noise, begin=None):
+def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
     """Return the `Arrival` at about the optimum over some columns, the others staying zero.
 
     Parameters
     ----------
-    solver : Solver
-        For the restricted problem; its steps leave ``value`` and ``violation`` of its state.
+    begin : callable
+        Returns a solver and its state, given the restricted problem and where to start; its steps
+        leave ``value`` and ``violation`` of that state.
     problem : Problem
         With an l1 part.
     state : State
-        Of a solver that keeps ``grad`` and ``eta``. Sets ``columns``, how many were chosen: 0 once
+        Of a solver that keeps ``grad`` and ``eta``. Sets how many columns were chosen: 0 once
         they are too many, from where on none are but for a look every 100 steps.
     noise : float
         Rounding of F.
-    begin : callable, default=None
-        Of a solver that goes through rows: returns its state, given the restricted problem and
-        where to start.
+    manner : Manner
+        How far to go.
 
     Returns
     -------
@@ -88,26 +118,22 @@ def restricted_step(solver, problem, state, noise, begin=None):
         None where the columns are too many, or F does not fall.
     """
     theta, memory, split = state.theta, state.memory, problem.objective.split
-    by_rows = begin is not None
-    if memory["columns"] == 0:
+    last = memory.get(manner.name, np.inf)
+    if last == 0:
         if state.passes % _AGAIN or state.passes == _AGAIN:
             return None
-        memory["columns"] = np.inf  # by now coefficients may have gone back to zero
-    columns = chosen_columns(problem, theta, memory["grad"], memory["columns"], by_rows)
+        last = np.inf  # by now coefficients may have gone back to zero
+    columns = chosen_columns(problem, theta, memory["grad"], last, manner)
     part = None if columns is None else problem.columns(columns)
-    memory["columns"] = 0 if part is None else len(columns)
+    memory[manner.name] = 0 if part is None else len(columns)
     if part is None:
         return None
     W, b = split(theta)
-    start = np.append(W[:, columns], b)
-    inner = begin(part, start) if by_rows else solver.init(part, start, None)
-    solved, steps = _SOLVED, _STEPS
-    if by_rows:
-        solved, whole, few = _SOLVED_BY_ROWS, problem.objective, part.objective
-        share = (few.n_rows + few.n_stored) / (whole.n_rows + whole.n_stored)
-        steps = min(_STEPS_BY_ROWS, int(_READINGS / share))
-    for _ in range(steps):
-        if inner.violation <= solved * state.violation or inner.memory.get("stalled"):
+    solver, inner = begin(part, np.append(W[:, columns], b))
+    whole, few = problem.objective, part.objective
+    share = (few.n_rows + few.n_stored) / (whole.n_rows + whole.n_stored)
+    for _ in range(int(min(manner.steps, manner.readings / share))):
+        if inner.violation <= manner.solved * state.violation or inner.memory.get("stalled"):
             break
         inner = solver.step(part, inner)
     there = np.zeros_like(theta)
