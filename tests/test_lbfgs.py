@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize, rosen, rosen_der
+from scipy.special import log_softmax
 from sklearn import linear_model
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Huber, LogLoss, Poisson, Softmax, SquaredError
@@ -432,3 +435,25 @@ def test_a_line_of_margins_has_the_values_and_slopes_of_f(make_problem, penalty)
         assert value == pytest.approx(there, rel=1e-12)
         assert slope == pytest.approx(grad @ d, rel=1e-10)
         assert problem.value(theta + t * d, line.loss_sum) == pytest.approx(there, rel=1e-12)
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+def test_steps_on_classes_lead_as_far_as_those_of_scipy(standardised):
+    X, y = load_digits(return_X_y=True)
+    X = StandardScaler().fit_transform(X) if standardised else X / 16.0
+    n, d = X.shape
+    alpha, k, member = 1e-4, 10, np.eye(10)[y]
+
+    def value_grad(t):
+        W, b = t[: k * d].reshape(k, d), t[k * d :]
+        logits = X @ W.T + b
+        log_p = log_softmax(logits, axis=1)
+        slopes = (np.exp(log_p) - member) / n
+        value = -(member * log_p).sum() / n + 0.5 * alpha * (W * W).sum()
+        return value, np.concatenate([(slopes.T @ X + alpha * W).ravel(), slopes.sum(axis=0)])
+
+    start, tight = np.zeros(k * (d + 1)), {"maxiter": 2000, "ftol": 0.0, "gtol": 1e-8}
+    least = minimize(value_grad, start, jac=True, method="L-BFGS-B", options=tight).fun
+    theirs = minimize(value_grad, start, jac=True, method="L-BFGS-B", options={"maxiter": 40}).fun
+    est = GDClassifier(solver="lbfgs", tol=None, max_iter=40).fit(X, y)
+    assert est.loss_curve_[-1] - least <= 0.8 * (theirs - least)

@@ -163,7 +163,7 @@ def test_a_softmax_class_by_class_leads_to_the_same_optimum(make_problem, monkey
     problem = make_problem(Softmax(), penalty, 0.01, kind="classes", n=100, scaled=True)
     whole, _ = run(problem)
     monkeypatch.setattr(_curvature, "FACTORED", problem.objective.n_features + 1)
-    monkeypatch.setattr(_newton, "_FIRST", 5)  # steps of L-BFGS, which would do
+    monkeypatch.setattr(_newton, "_CLASSES", 5)  # steps of L-BFGS, which would do
     state, values = run(problem, 200)
     assert len(state.memory["model"].blocks) == problem.objective.n_outputs
     assert (np.diff(values) <= 1e-14 * np.abs(values[1:])).all()

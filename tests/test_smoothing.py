@@ -265,7 +265,7 @@ def test_rounded_squared_hinges_within_an_orthant(monkeypatch, k, penalty, rows)
     params = {"penalty": penalty, "alpha": 3e-4}
     exact = GDClassifier("squared_hinge", solver="newton", tol=1e-10, **params).fit(X, y)
     monkeypatch.setattr(_smoothing, "FACTORED", 1)
-    monkeypatch.setattr(_smoothing, "ROWS", rows)
+    monkeypatch.setattr(_smoothing, "_MANY_BENT", rows)
     monkeypatch.setattr(_smoothing, "_TRIES", 2)
     monkeypatch.setattr(_smoothing, "_NET_TRIES", 2)
     widths, narrow = [], _smoothing._Run.narrow

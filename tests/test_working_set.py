@@ -10,6 +10,7 @@ from skgd import GDClassifier, GDRegressor
 from skgd.losses import SquaredError
 from skgd.objectives import _linear as linear
 from skgd.objectives import make_objective
+from skgd.solvers import _lbfgs as lbfgs
 from skgd.solvers import _working_set as working_set
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
@@ -138,6 +139,25 @@ def test_scales_and_weights_change_nothing_of_that():
     est = GDRegressor(penalty="l1", alpha=alpha, tol=1e-10).fit(X, eta, sample_weight=s)
     want = Lasso(alpha=alpha, tol=1e-14, max_iter=10**6).fit(X.toarray(), eta, sample_weight=s)
     assert_allclose(est.predict(X), want.predict(X.toarray()), atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "softmax"])
+def test_late_iterations_go_over_the_columns_that_are_left(monkeypatch, loss):
+    X, eta, _ = rows(n=200, d=300)
+    y = np.digitize(eta, [-0.5, 0.5]) if loss == "softmax" else (eta > 0).astype(int)
+    options = {"loss": "log_loss" if loss == "softmax" else loss, "penalty": "l1", "alpha": 1e-4}
+    options |= {"solver": "lbfgs", "tol": 1e-8, "max_iter": 3000}
+    monkeypatch.setattr(working_set, "_LEAST", 1)
+    monkeypatch.setattr(working_set, "_PASSES", 0.0)  # no column is few enough for a Hessian
+    monkeypatch.setattr(lbfgs, "_LATE", 10**6)
+    by_steps = GDClassifier(**options).fit(X, y)
+    monkeypatch.setattr(lbfgs, "_LATE", 20)
+    est = GDClassifier(**options).fit(X, y)
+    assert est.converged_
+    assert est.optimality_ <= 1e-8
+    assert 20 < est.n_iter_ < 0.5 * by_steps.n_iter_
+    assert abs(est.loss_curve_[-1] - by_steps.loss_curve_[-1]) <= 1e-7
+    assert np.all(np.diff(est.loss_curve_) <= 1e-12)
 
 
 def test_where_most_columns_are_needed_they_are_all_taken(counted, monkeypatch):

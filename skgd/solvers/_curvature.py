@@ -332,32 +332,26 @@ class Diagonal:
     and those of columns that few rows have with them, while the l2 part weighs ever more beside
     their mean. Columns are centred by their means over the rows that have a curvature, where that
     matters: it does on words, of which a row has few, and hardly on others. The means are read
-    from X ever more seldom. Classes of a softmax have the diagonal itself, for a reading of X each.
+    from X ever more seldom.
     """
 
     def __init__(self, problem):
-        self.exact, self.uneven = coupled(problem.objective), False
-        self.mean, self.due = None, 0
-        if not self.exact:
-            with np.errstate(over="ignore", invalid="ignore"):
-                self.squares = problem.objective.mean_squares()
+        self.uneven, self.mean, self.due = False, None, 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.squares = problem.objective.mean_squares()
 
     def look(self, problem, eta, t=0):
         """Take it at step ``t``; ``uneven`` says whether it is worth taking."""
-        objective, looked = problem.objective, False
+        objective = problem.objective
+        looked = objective.fit_intercept and t >= self.due
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.exact:
-                diagonal = objective.hessian_diagonal(eta) / objective.mass
-                W, b = objective.split(diagonal)
-            else:
-                diagonal = np.empty(objective.n_params)
-                W, b = objective.split(diagonal)
-                bent = objective.curvatures(eta)
-                bend = bent.sum(axis=0) / objective.mass
-                W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
-                looked = objective.fit_intercept and t >= self.due
-                if looked:
-                    self.mean = mean_bent(objective, bent)
+            diagonal = np.empty(objective.n_params)
+            W, b = objective.split(diagonal)
+            bent = objective.curvatures(eta)
+            bend = bent.sum(axis=0) / objective.mass
+            W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
+            if looked:
+                self.mean = mean_bent(objective, bent)
             if problem.has_l2:
                 W += problem.l2
         if not objective.fit_intercept:

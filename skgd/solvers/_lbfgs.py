@@ -20,6 +20,7 @@ _NOISE = 4e-15  # rounding of F, relative
 # A point on a line costs far less than a direction, so that lines are searched well.
 _SLOPE_LEFT = 0.1
 _ENOUGH = 0.6  # the same of a first step that a whole pass has looked at already
+_COUPLED = 0.5, 0.9  # both of classes that depend on each other, where a point costs more
 _SMALL = 1e-6  # part of the margins below which their difference has too few digits
 _FAR = 4.0  # times that first step
 _LATE, _TRIES = 300, 100  # steps with an l1 part, after which so many go over most columns
@@ -158,9 +159,9 @@ class LBFGS(Solver):
         state = State(theta.copy())
         state.point = state.theta
         state.memory.update(eta=None, grad=None, age=0, flat=0, least=np.inf)
-        # A diagonal that reads X says too little of the first steps to be worth it.
-        due = _LOOK if coupled(problem.objective) else 1
-        state.memory.update(diagonal=None, due=due, columns=np.inf, kept=self.memory)
+        state.memory.update(diagonal=None, due=1, columns=np.inf, kept=self.memory)
+        left = _COUPLED if coupled(problem.objective) else (_SLOPE_LEFT, _ENOUGH)
+        state.memory["slope_left"], state.memory["enough"] = left
         self._forget(state.memory)
         self._look(problem, state)
         return state
@@ -257,10 +258,7 @@ class LBFGS(Solver):
             return
         memory["diagonal"] = found = memory["diagonal"] or Diagonal(problem)
         found.look(problem, memory["eta"], t)
-        if found.exact:
-            memory["due"] = t + (_LOOK if found.uneven else t)
-        else:
-            memory["due"] = t + min(max(t // 4, 1), _LOOK)
+        memory["due"] = t + min(max(t // 4, 1), _LOOK)
 
     @staticmethod
     def _metric(memory):
@@ -272,8 +270,6 @@ class LBFGS(Solver):
         metric, pairs = self._metric(memory), memory["pairs"]
         if metric is None or not pairs:
             return None
-        if metric.exact:
-            return metric.solve
         y = pairs[-1][1]  # along which a mean is made right, as the identity is
         size = _dot(y, metric.solve(y))
         return lambda grad: metric.solve(grad) / size
@@ -302,7 +298,7 @@ class LBFGS(Solver):
             if found is not None:
                 return found
             slope, side = steepest(problem, theta, slope)
-        if memory["pairs"] and not (problem.has_l1 and coupled(problem.objective)):
+        if memory["pairs"]:
             self._look_at_diagonal(problem, state)
         direction = self._direction(memory, theta, slope, side)
         if not direction.any():
@@ -316,7 +312,7 @@ class LBFGS(Solver):
         if side is not None:
             if not memory["pairs"]:
                 first = self._best(
-                    line, _dot(slope, direction), state.value, first, noise, np.inf
+                    memory, line, _dot(slope, direction), state.value, first, noise, np.inf
                 ).t
             zeros = crossing(theta, direction, side)
             most = float(zeros.min(initial=np.inf))
@@ -325,7 +321,7 @@ class LBFGS(Solver):
                 target[zeros <= first] = 0.0
                 direction = target - theta
                 line, first, most = self._line(problem, state, direction, side), 1.0, 1.0
-        found = self._best(line, _dot(slope, direction), state.value, first, noise, most)
+        found = self._best(memory, line, _dot(slope, direction), state.value, first, noise, most)
         if found.t == 0.0:
             return None
         if line.t != found.t:
@@ -362,7 +358,10 @@ class LBFGS(Solver):
         there = theta + first * direction
         value, grad, eta = problem.look(there)
         left = _dot(grad, direction)
-        if value <= state.value + 1e-4 * first * slope + noise and abs(left) <= _ENOUGH * -slope:
+        if (
+            value <= state.value + 1e-4 * first * slope + noise
+            and abs(left) <= memory["enough"] * -slope
+        ):
             return Arrival(first, there, value, grad, eta, False)
         moved = eta - memory["eta"]
         size = np.abs(moved).max(initial=0.0)
@@ -373,7 +372,7 @@ class LBFGS(Solver):
         line = MarginLine(problem, theta, memory["eta"], direction, moved=moved)
         known = {first: (value, left)}
         found = self._best(
-            lambda t: known.get(t) or line(t), slope, state.value, first, noise, np.inf
+            memory, lambda t: known.get(t) or line(t), slope, state.value, first, noise, np.inf
         )
         if found.t == 0.0:
             return None
@@ -401,8 +400,9 @@ class LBFGS(Solver):
         return unit / math.sqrt(mean_square) if 0.0 < mean_square < math.inf else 1.0
 
     @staticmethod
-    def _best(line, slope, value, first, noise, most):
-        return strong_wolfe(line, slope, value, first, c2=_SLOPE_LEFT, noise=noise, most=most)
+    def _best(memory, line, slope, value, first, noise, most):
+        left = memory["slope_left"]
+        return strong_wolfe(line, slope, value, first, c2=left, noise=noise, most=most)
 
     @staticmethod
     def _line(problem, state, direction, side):

@@ -35,6 +35,7 @@ _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
 _FIRST = 40  # steps that go before products, or a Hessian that is not whole: often they will do
+_CLASSES = 200  # the same before Hessians of classes by themselves, which are right less often
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -192,7 +193,7 @@ class Newton(LBFGS):
         products += k * size**3 / 3.0
         passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
         if not whole:
-            return max(_FIRST, int(passes))
+            return max(_CLASSES, int(passes))
         if products <= _NOTHING:
             return 0
         # Columns that are much alike need none at all; on others a few steps are no loss.
@@ -327,7 +328,7 @@ class Newton(LBFGS):
             mine = {"eta": memory["eta"][:, j, None].copy(), "moved": moved[:, j, None].copy()}
             line = MarginLine(part, np.append(W[j], b[j]), direction=along, **mine)
             value, slope = line(0.0)
-            t = self._best(line, slope, value, 1.0, noise, np.inf).t
+            t = self._best(state.memory, line, slope, value, 1.0, noise, np.inf).t
             if line.t != t:
                 line(t)
             into[j] += t * D[j]
