@@ -21,7 +21,7 @@ from skgd.losses import (
 )
 from skgd.objectives import LinearObjective, _linear
 from skgd.penalties import L2, NoPenalty
-from skgd.solvers import LBFGS
+from skgd.solvers import LBFGS, _curvature
 from skgd.solvers._curvature import Diagonal, centred_solve
 
 
@@ -298,6 +298,29 @@ def test_columns_are_centred_where_the_intercept_hangs_together_with_them():
     found = Diagonal(problem)
     found.look(problem, np.zeros((200, 1)))
     assert found.mean is None
+
+
+@pytest.mark.parametrize("home", ["csr", "dense"])
+def test_classes_of_words_have_their_diagonal_from_the_tenth_step_on(monkeypatch, home):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((90, 40), density=0.2, format="csr", rng=rng)
+    y = rng.integers(0, 3, 90).astype(float)
+    X = X if home == "csr" else X.toarray()
+    problem = Problem(LinearObjective(X, y, np.ones(90), Softmax(), n_outputs=3), L2(), 1e-4)
+    solver = LBFGS()
+    monkeypatch.setattr(_curvature, "FACTORED", 39)
+    state = solver.init(problem, problem.objective.zeros(), None)
+    for _ in range(9):
+        state = solver.step(problem, state)
+    eta, found = state.memory["eta"].copy(), state.memory["diagonal"]
+    assert (found is None) == (home == "csr")  # of dense columns it reads nothing
+    state = solver.step(problem, state)
+    if home == "csr":
+        D = problem.objective.hessian_diagonal(eta) / 90.0
+        problem.objective.split(D)[0][:] += problem.l2
+        assert_allclose(state.memory["diagonal"].inverse, 1.0 / D, rtol=1e-9)
+    monkeypatch.setattr(_curvature, "FACTORED", 40)
+    assert not Diagonal.is_exact(problem.objective)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -332,26 +332,38 @@ class Diagonal:
     and those of columns that few rows have with them, while the l2 part weighs ever more beside
     their mean. Columns are centred by their means over the rows that have a curvature, where that
     matters: it does on words, of which a row has few, and hardly on others. The means are read
-    from X ever more seldom.
+    from X ever more seldom. Classes of a softmax have the diagonal itself on words, the
+    columns of sparse rows where there are more than 1,500: those of a class are in its rows.
     """
 
     def __init__(self, problem):
-        self.uneven, self.mean, self.due = False, None, 0
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.squares = problem.objective.mean_squares()
+        self.exact, self.uneven = self.is_exact(problem.objective), False
+        self.mean, self.due = None, 0
+        if not self.exact:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.squares = problem.objective.mean_squares()
+
+    @staticmethod
+    def is_exact(objective):
+        """Return whether it is that of the Hessian itself, which costs readings of X."""
+        return coupled(objective) and objective.sparse and objective.n_features > FACTORED
 
     def look(self, problem, eta, t=0):
         """Take it at step ``t``; ``uneven`` says whether it is worth taking."""
-        objective = problem.objective
-        looked = objective.fit_intercept and t >= self.due
+        objective, looked = problem.objective, False
         with np.errstate(over="ignore", invalid="ignore"):
-            diagonal = np.empty(objective.n_params)
-            W, b = objective.split(diagonal)
-            bent = objective.curvatures(eta)
-            bend = bent.sum(axis=0) / objective.mass
-            W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
-            if looked:
-                self.mean = mean_bent(objective, bent)
+            if self.exact:
+                diagonal = objective.hessian_diagonal(eta) / objective.mass
+                W, b = objective.split(diagonal)
+            else:
+                diagonal = np.empty(objective.n_params)
+                W, b = objective.split(diagonal)
+                bent = objective.curvatures(eta)
+                bend = bent.sum(axis=0) / objective.mass
+                W[:], b[:] = bend[:, None] * self.squares, bend[: len(b)]
+                looked = objective.fit_intercept and t >= self.due
+                if looked:
+                    self.mean = mean_bent(objective, bent)
             if problem.has_l2:
                 W += problem.l2
         if not objective.fit_intercept:

@@ -76,7 +76,7 @@ class Newton(LBFGS):
     twice. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. A softmax of more than 1,500 coefficients has
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
-    40 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
+    200 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
     through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
     l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
     factored; else conjugate gradients with the diagonal of the Hessian [3]_ solve with products,

@@ -61,7 +61,7 @@ class Smoothing(Solver):
     which lies above it, and whose slopes are a dual point as well. Where more than 1,500
     coefficients of one of these two depend on each other, up to 400 steps of `LBFGS` (of an elastic
     net 25) and 40 of `Newton` on the loss itself come first, with several outputs the latter alone;
-    with an l1 part steps go on there where more than 2,000 rows have a curvature, of which those
+    with an l1 part steps go on there where more than 500 rows have a curvature, of which those
     that come and go are few. With another smooth loss there is nothing to smooth, and all steps
     are steps of F.
 
