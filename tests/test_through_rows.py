@@ -345,8 +345,8 @@ def test_columns_that_were_too_many_are_counted_again(monkeypatch):
     y = eta + 0.1 * rng.standard_normal(200) > 0
     choose, seen = working_set.chosen_columns, []
 
-    def first_none(problem, theta, grad, last):
-        seen.append(None if not seen else choose(problem, theta, grad, last))
+    def first_none(*args):
+        seen.append(None if not seen else choose(*args))
         return seen[-1]
 
     monkeypatch.setattr(working_set, "chosen_columns", first_none)

@@ -22,6 +22,7 @@ _BACK = 0.4  # of the rate, after one that did not
 _SETTLE = 3  # passes of SAGA, before SAG remembers slopes of many points
 _NOISE = 4e-15  # rounding of F, relative
 _FLAT = 20  # passes inside the rounding, after which the run has stalled
+_LEVEL = 3  # the same on the columns that matter, after which all are looked at
 _SAFETY = 2.0  # of curvatures that are known at one point only
 
 
@@ -199,7 +200,7 @@ class _VarianceReduced(Solver):
         return state
 
     def _on_columns(self, problem, state):
-        """Go to about the optimum over the columns that matter, and say whether they are few."""
+        """Go to about the optimum over the columns that matter, and say whether that was lower."""
         memory, inner, bound = state.memory, None, None
 
         def begin(part, start):
@@ -217,11 +218,14 @@ class _VarianceReduced(Solver):
         if found is None:
             memory["columns"] = 0  # also where F is as low as these columns let it be
             return False
+        memory["flat"] = 0 if found.value < state.value - noise else memory["flat"] + 1
+        if memory["flat"] >= _LEVEL:
+            memory["columns"] = 0
         memory["gained"] = max(inner.memory["rate"] / bound, 1.0)
         state.theta = state.point = found.theta
         state.value, state.violation = found.value, problem.violation(found.theta, found.grad)
         # What rows remember is of other points: it is taken anew before a pass over all columns.
-        memory.update(grad=found.grad, eta=found.eta, mean=None, flat=0)
+        memory.update(grad=found.grad, eta=found.eta, mean=None)
         memory.update(recent=[found.value], settle=_SETTLE)
         state.t, state.passes = state.t + inner.t, state.passes + 1
         state.rate = inner.memory["rate"]
