@@ -92,7 +92,9 @@ class _VarianceReduced(Solver):
         memory = state.memory
         memory["rng"] = np.random.default_rng(rng.randint(2**31 - 1))
         memory.update(flat=0, rate=None, total=None, gained=1.0)
-        memory["columns"] = np.inf if problem.has_l1 else None
+        # A rate of the user's is followed, step by step, on all columns.
+        chosen = problem.has_l1 and isinstance(self.settings.eta0, str)
+        memory["columns"] = np.inf if chosen else None
         self._look(problem, state)
         memory.update(recent=[state.value], settle=_SETTLE)
         self._bound(problem, state)
@@ -208,9 +210,8 @@ class _VarianceReduced(Solver):
             seed = memory["rng"].integers(2**31 - 1)
             inner = self.init(part, start, np.random.RandomState(seed))
             inner.memory["columns"], bound = None, inner.memory["rate"]
-            if isinstance(self.settings.eta0, str):
-                # How far beyond the bound rates may go has been learnt before.
-                inner.memory["rate"] *= memory["gained"]
+            # How far beyond the bound rates may go has been learnt before.
+            inner.memory["rate"] *= memory["gained"] * state.rate_scale
             return self, inner
 
         noise = _NOISE * abs(state.value)
@@ -304,9 +305,10 @@ class SAG(_VarianceReduced):
     falls to two fifths after one that does not, which is undone. With a ``batch_size`` b the bound
     is the expected smoothness of b rows [2]_. A constant rate of the user's is followed as it is.
 
-    With an l1 part on at least 128 columns an iteration goes first to about the optimum over a
-    working set, as one of `LBFGS` but by its own steps, on at most half of the columns: up to 40
-    passes over a copy of these, which together read about what four passes over all columns do.
+    With an l1 part on at least 128 columns, and a rate of its own, an iteration goes first to
+    about the optimum over a working set, as one of `LBFGS` but by its own steps, on at most half
+    of the columns: up to 40 passes over a copy of these, which together read about what four
+    passes over all columns do. Where more than four fifths would leave zero there is none.
 
     References
     ----------

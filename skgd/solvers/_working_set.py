@@ -12,6 +12,7 @@ __all__ = ["BY_FACTORS", "BY_ROWS", "MANY_STEPS", "Manner", "chosen_columns", "r
 _FIRST = 64  # columns to begin with
 _MORE = 2.0  # columns for each that is not zero
 _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that still want to be
+_NEARLY_ALL = 0.8  # of the columns, which leaves steps of rows with a start that is none
 _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
@@ -80,11 +81,11 @@ def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
     if manner.factored:
         most = min(FACTORED // (k if objective.loss.joint else 1) - 1, most)
         most = min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3)))
-    most = int(most)
+    most, by_rows = int(most), manner is BY_ROWS
     pull = np.abs(G).max(axis=0) / np.maximum(problem.l1, 1e-300)
     pull[held] = np.inf
     wanted = count + int((pull[~held] > 1.0).sum())
-    if d < 2 * _FIRST or count > most:
+    if d < 2 * _FIRST or count > most or (by_rows and wanted > _NEARLY_ALL * d):
         return None
     if (count >= _FULL * last and wanted > _TOO_MANY * most) or (
         count > _CROWDED * most and wanted > most  # columns would come and go one by one
