@@ -34,7 +34,7 @@ _STEPS, _NEAR = 10, 1e-3  # on them: how many, and what part of the way is left 
 _NOTHING = 6e8  # products that take no time worth a thought
 _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
-_FIRST = 40  # steps that go before products, or a Hessian that is not whole: often they will do
+_FIRST = 40  # steps that go before products: often they will do
 _CLASSES = 200  # the same before Hessians of classes by themselves, which are right less often
 _HALVINGS, _DOUBLINGS = 40, 20
 

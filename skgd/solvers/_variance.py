@@ -209,9 +209,9 @@ class _VarianceReduced(Solver):
             nonlocal inner, bound
             seed = memory["rng"].integers(2**31 - 1)
             inner = self.init(part, start, np.random.RandomState(seed))
-            inner.memory["columns"], bound = None, inner.memory["rate"]
+            inner.memory["columns"], bound = None, inner.memory["rate"] * state.rate_scale
             # How far beyond the bound rates may go has been learnt before.
-            inner.memory["rate"] *= memory["gained"] * state.rate_scale
+            inner.memory["rate"] = bound * memory["gained"]
             return self, inner
 
         noise = _NOISE * abs(state.value)

@@ -12,7 +12,6 @@ __all__ = ["BY_FACTORS", "BY_ROWS", "MANY_STEPS", "Manner", "chosen_columns", "r
 _FIRST = 64  # columns to begin with
 _MORE = 2.0  # columns for each that is not zero
 _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that still want to be
-_NEARLY_ALL = 0.8  # of the columns, which leaves steps of rows with a start that is none
 _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
@@ -28,6 +27,9 @@ class Manner(NamedTuple):
         Under which a solver's memory keeps how many columns were chosen last.
     part : float
         Of all columns, how many there may be.
+    wanted : float
+        Of all columns, how many may want to be among them: the optimum over a part is a bad start
+        for steps of rows where nearly all do.
     factored : bool
         Whether steps factor a matrix of the columns, so that many are too dear.
     solved : float
@@ -40,15 +42,16 @@ class Manner(NamedTuple):
 
     name: str
     part: float
+    wanted: float
     factored: bool
     solved: float
     steps: int
     readings: float
 
 
-BY_FACTORS = Manner("columns", 0.5, True, 1e-2, 12, np.inf)
-BY_ROWS = Manner("columns", 0.5, False, 0.1, 40, 4.0)
-MANY_STEPS = Manner("most_columns", 0.9, False, 0.3, 100, np.inf)
+BY_FACTORS = Manner("columns", 0.5, 1.0, True, 1e-2, 12, np.inf)
+BY_ROWS = Manner("columns", 0.5, 0.8, False, 0.1, 40, 4.0)
+MANY_STEPS = Manner("most_columns", 0.9, 1.0, False, 0.3, 100, np.inf)
 
 
 def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
@@ -81,11 +84,11 @@ def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
     if manner.factored:
         most = min(FACTORED // (k if objective.loss.joint else 1) - 1, most)
         most = min(most, max(_LEAST, (_PASSES * objective.n_stored) ** (1 / 3)))
-    most, by_rows = int(most), manner is BY_ROWS
+    most = int(most)
     pull = np.abs(G).max(axis=0) / np.maximum(problem.l1, 1e-300)
     pull[held] = np.inf
     wanted = count + int((pull[~held] > 1.0).sum())
-    if d < 2 * _FIRST or count > most or (by_rows and wanted > _NEARLY_ALL * d):
+    if d < 2 * _FIRST or count > most or wanted > manner.wanted * d:
         return None
     if (count >= _FULL * last and wanted > _TOO_MANY * most) or (
         count > _CROWDED * most and wanted > most  # columns would come and go one by one
