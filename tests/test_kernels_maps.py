@@ -59,6 +59,21 @@ def test_wide_rows_are_mapped_in_tiles(layout):
     assert_allclose(grad[:-2].reshape(2, -1), u.T @ X, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("k", [2, 3, 5, 6, 11])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiles_of_outputs_have_edges_anywhere(dtype, k):
+    for d in range(1, 71):
+        rows, X, W, b, rng = case("dense", dtype, k, d)
+        stop = 10 + d % 9  # rows that are no multiple of four
+        eta, grad = np.full((stop - 10, k), np.nan), np.full(W.size + k, np.nan)
+        _kernels.linear_map(rows, 10, stop, W, b, eta)
+        assert_allclose(eta, X[10:stop] @ W.T + b, rtol=1e-12, atol=1e-13)
+        u = rng.standard_normal(eta.shape)
+        _kernels.adjoint_map(rows, 10, stop, u, grad)
+        want = np.append((u.T @ X[10:stop]).ravel(), u.sum(axis=0))
+        assert_allclose(grad, want, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.6])
 @pytest.mark.parametrize("d", [0, 1, 7, 8, 40, 129])
 @pytest.mark.parametrize("dtype", DTYPES)

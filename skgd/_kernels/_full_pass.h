@@ -16,7 +16,7 @@ static int full_pass_run(const rows_t *rows, const loss_t *loss, idx_t start, id
                          idx_t k, const double *coef, const double *intercept,
                          double *value, double *grad, double *eta)
 {
-    const idx_t size = run_of_rows(rows);
+    const idx_t size = run_of_rows(rows, k);
     double *work = malloc((size_t)size * (4 * (size_t)k + 3) * sizeof(double));
     if (work == NULL) return -1;
     *value = DISPATCH(full_pass, rows, rows, loss, start, stop, k, coef, intercept, grad,

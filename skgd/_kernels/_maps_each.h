@@ -5,7 +5,7 @@ static void T(linear_map)(const rows_t *rows, idx_t start, idx_t stop, idx_t k,
                           const double *coef, const double *intercept, double *eta)
 {
     idx_t ids[256];
-    const idx_t size = run_of_rows(rows);
+    const idx_t size = run_of_rows(rows, k);
     for (idx_t first = start; first < stop; first += size) {
         const idx_t n = first + size < stop ? size : stop - first;
         for (idx_t r = 0; r < n; r++) ids[r] = first + r;
@@ -18,7 +18,7 @@ static void T(adjoint_map)(const rows_t *rows, idx_t start, idx_t stop, idx_t k,
                            const double *u, double *grad)
 {
     idx_t ids[256], next[256];
-    const idx_t size = run_of_rows(rows);
+    const idx_t size = run_of_rows(rows, k);
     memset(grad, 0, (size_t)(k * rows->d + k) * sizeof(double));
     for (idx_t first = start; first < stop; first += size) {
         const idx_t n = first + size < stop ? size : stop - first;

@@ -37,6 +37,11 @@ typedef ptrdiff_t idx_t;
 #define SIMD DO_PRAGMA(omp simd)
 #define SIMD_SUM(...) DO_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define SIMD_OR(...) DO_PRAGMA(omp simd reduction(| : __VA_ARGS__))
+#if defined(__clang__)
+#define UNROLL DO_PRAGMA(unroll)
+#else
+#define UNROLL DO_PRAGMA(GCC unroll 8)
+#endif
 #else
 #define INLINE static __inline
 #define RESTRICT __restrict

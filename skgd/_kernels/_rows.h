@@ -91,14 +91,16 @@ INLINE idx_t block_rows(const rows_t *rows, idx_t bytes)
     return n > 256 ? 256 : n / 4 * 4;
 }
 
-/* The same for rows that follow each other. Sparse ones wait in the second cache: turns between
-   two vectors of many columns, coefficients and sums, cost more than that. */
+/* The same for rows of k outputs that follow each other. Sparse ones wait in the second cache:
+   turns between two vectors of many columns, coefficients and sums, cost more than that. So do
+   those of several outputs, whose coefficients would else push each other out of the first. */
 #define DENSE_BLOCK 16384
+#define WIDE_BLOCK 262144
 #define SPARSE_BLOCK 131072
 
-INLINE idx_t run_of_rows(const rows_t *rows)
+INLINE idx_t run_of_rows(const rows_t *rows, idx_t k)
 {
-    return block_rows(rows, rows->width ? SPARSE_BLOCK : DENSE_BLOCK);
+    return block_rows(rows, rows->width ? SPARSE_BLOCK : k > 1 ? WIDE_BLOCK : DENSE_BLOCK);
 }
 
 /* Columns between two bursts of prefetches. */

@@ -227,6 +227,8 @@ INLINE void T(four_dots)(const REAL *x0, const REAL *x1, const REAL *x2, const R
 #endif
 }
 
+#include "_tiles_each.h"
+
 #else
 
 INLINE double T(dot)(const REAL *x, const double *m, const double *w, idx_t d)
@@ -261,6 +263,12 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
 {
     const idx_t d = rows->d;
     const REAL *data = (const REAL *)rows->data;
+#if VECTORS
+    if (k > 1 && d >= TILE_LEAST) {
+        T(margins_wide)(data, d, ids, n, k, coef, intercept, eta);
+        return;
+    }
+#endif
     for (idx_t j = 0; j < k; j++) {
         const double *RESTRICT w = coef + j * d;
         idx_t r = 0;
@@ -339,6 +347,10 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
     const idx_t d = rows->d;
     const REAL *data = (const REAL *)rows->data;
 #if VECTORS
+    if (k > 1 && d >= TILE_LEAST) {
+        T(accumulate_wide)(data, d, ids, n, k, slope, sums, next, n_next);
+        return;
+    }
     if (d <= SHORT_ROW) {
         for (idx_t j = 0; j < k; j++)
             T(accumulate_one)(data, d, ids, n, k, slope + j, sums + j * d, next, j ? 0 : n_next);
