@@ -36,6 +36,7 @@ _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
 _FIRST = 40  # steps that go before products: often they will do
 _CLASSES = 200  # the same before Hessians of classes by themselves, which are right less often
+_SPAN, _FAST = 50, 0.6  # and on, while F falls by less than that part of the last fifty steps
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -76,7 +77,8 @@ class Newton(LBFGS):
     twice. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. A softmax of more than 1,500 coefficients has
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
-    200 steps of `LBFGS`, which may be all that is needed. Rows that are fitted well count there
+    200 steps of `LBFGS`, and more while F falls in fifty of them by less than 0.6 of what it fell
+    by in the fifty before; they may be all that is needed. Rows that are fitted well count there
     through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
     l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
     factored; else conjugate gradients with the diagonal of the Hessian [3]_ solve with products,
@@ -147,6 +149,8 @@ class Newton(LBFGS):
         whole = formed_size(problem.objective) == block_size(problem.objective)
         patience = _PATIENCE if whole else _MORE_PATIENCE
         state.memory.update(model=None, sample=sample, since=0, wait=wait, patience=patience)
+        if wait and not whole:
+            state.memory["seen"] = []
         if wait:
             state.memory["kept"] = max(self.memory, LBFGS().memory)
         return state
@@ -263,6 +267,8 @@ class Newton(LBFGS):
         state = super().step(problem, state)
         memory = state.memory
         memory["since"] += 1
+        if memory["model"] is None and state.t <= memory["wait"] and "seen" in memory:
+            self._put_off(state)
         if memory["model"] is None or memory.get("stalled"):
             return state
         if isinstance(memory["model"], Applied) and memory["model"].whole:
@@ -278,6 +284,17 @@ class Newton(LBFGS):
                     memory["sample"] = min(n, _MORE * memory["sample"])
                 memory["model"] = None
         return state
+
+    @staticmethod
+    def _put_off(state):
+        """Wait longer for Hessians of classes where steps without go fast: one costs several."""
+        memory = state.memory
+        if state.t % _SPAN == 0:
+            memory["seen"] = seen = [*memory["seen"][-2:], state.value]
+            if memory["wait"] - state.t < _SPAN:
+                falls = -np.diff(seen)
+                if falls[-1] < _FAST * falls[0]:
+                    memory["wait"] = state.t + _SPAN
 
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``; the Hessian is taken anew."""
