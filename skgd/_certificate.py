@@ -7,17 +7,17 @@ from ._dual import (
     at_best_shift,
     at_equality,
     balanced,
-    blocks,
     curvature,
     evened,
+    gap_by_conjugates,
     penalty_gap,
     promised,
-    scalings,
     targets,
+    unread_gap,
 )
 from ._room import lacks_room, nearer, solved_part
 from ._smoother import left_by, optimum_of, wider_band
-from .losses import Huber, RegressionLoss, Softmax, SquaredError
+from .losses import Huber, Softmax, SquaredError
 from .solvers._curvature import FACTORED, Factored, block_size
 
 __all__ = ["Certificate"]
@@ -35,6 +35,7 @@ _PART = 0.3  # of the gap asked for, that a smooth problem may lie below
 _ROOMS, _IN_VAIN = 40, 3  # times that slopes are moved for an l1 part, at all and for nothing
 _SOLVED = 0.7  # of the gap asked for, that may be left where no column pulls too much
 _AFRESH = 0.6  # of that, for the next time, where it was promised too much
+_WIDE = 16  # entries of a row, from which a reading of X costs more than sums over rows
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
@@ -75,7 +76,9 @@ class Certificate:
     -----
     The slopes are those of the losses at the point, at its best intercept, moved as
     little as the constraints ask. A gap costs two readings of X (margins, where they are not
-    at hand, and the sum of rows weighted by slopes) and a few evaluations of the losses;
+    at hand, and the sum of rows weighted by slopes) and a few evaluations of the losses; with an
+    l2 part alone and a gradient at hand none, where what the slopes were moved by is too little
+    to matter;
     with an l1 part, softmax or kinks also formulas of conjugates, for narrow data as much as
     five to ten passes. It holds three to four float64 arrays of shape
     ``(n_rows, n_outputs)``, whatever the type of the rows.
@@ -149,7 +152,7 @@ class Certificate:
             gap = known
         return gap / (whole + gap) if whole + gap > 0.0 else np.nan
 
-    def optimality(self, theta, value, eta=None, below=None, dual=None):
+    def optimality(self, theta, value, eta=None, below=None, dual=None, grad=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
 
         Parameters
@@ -167,6 +170,8 @@ class Certificate:
         dual : ndarray of shape (n_outputs, n_rows), default=None
             Slopes, not weighted, of a solver that keeps them: those that take the place of the
             losses' own.
+        grad : ndarray of shape (n_params,), default=None
+            Gradient of the smooth part of F there, where it is at hand: it may save a reading of X.
 
         Returns
         -------
@@ -188,13 +193,16 @@ class Certificate:
                 elif below is not None:
                     slack = self._from_below(theta, value, eta, *below[0])
                 else:
-                    slack = self._at(theta, value, eta)
+                    slack = self._at(theta, value, eta, grad)
             self._last = theta.copy(), slack
-        return self._figure(value, slack)
+        figure = self._figure(value, slack)
+        if grad is not None and not figure <= self.tol:
+            self._last = None  # without the gradient it may be smaller
+        return figure
 
-    def _at(self, theta, value, eta):
+    def _at(self, theta, value, eta, grad=None):
         """Raise the bound by what a point says; return the size of rounding."""
-        v, slack, pull = self._raise_bound(theta, value, eta)
+        v, slack, pull = self._raise_bound(theta, value, eta, grad=grad)
         if self._figure(value, slack) > self.tol and self._promising(theta, value, eta, v):
             self._improve(theta, value, eta, v, slack, pull)
         if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
@@ -430,65 +438,44 @@ class Certificate:
 
     # -- the gap --------------------------------------------------------------------
 
-    def _raise_bound(self, theta, value, eta, pull=None):
+    def _raise_bound(self, theta, value, eta, pull=None, grad=None):
         """Take a gap at a point into ``bound``; return ``v``, size of rounding and slopes."""
         objective = self.problem.objective
-        softmax = isinstance(objective.loss, Softmax)
-        equal = size = None
-        if pull is None and not (softmax or self.problem.has_l1) and objective.loss.smooth:
-            pull, equal, size = at_equality(eta, objective, max(_EVEN, 1e-3 * self.tol))
+        equal = size = moves = None
+        by_shift = objective.loss.smooth and not isinstance(objective.loss, Softmax)
+        if pull is None and by_shift and not self.problem.has_l1:
+            enough = max(_EVEN, 1e-3 * self.tol)
+            pull, equal, size, moves = at_equality(eta, objective, enough)
         if pull is None:
             pull = balanced(eta, objective)  # s u, which adds up to zero
-        v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         W = objective.split(theta)[0]
+        size = np.abs(pull).sum(axis=0) if size is None else size
+        if equal is not None:
+            along = float(np.sqrt(np.vdot(pull, pull) * np.vdot(eta, eta)))
+            if grad is not None and moves and objective.n_stored >= _WIDE * objective.n_rows:
+                slack, known = self._slack(value, W, size, along), self.bound
+                least, most = unread_gap(self.problem, theta, grad, pull, moves)
+                self._raise_to(value - equal - least)
+                hopeless = self._figure(value, slack) > self.tol
+                self.bound = known
+                self._raise_to(value - equal - most - slack)
+                if hopeless or self._figure(value, slack) <= self.tol:
+                    v = self.problem.l2 * W - objective.split(grad)[0]  # nearly
+                    return v, slack, pull
+        v = objective.split(objective.adjoint(pull))[0] / -objective.mass
         if equal is not None:
             gap = equal + float(penalty_gap(self.problem, W, v).sum())
-            along = float(np.sqrt(np.vdot(pull, pull) * np.vdot(eta, eta)))
         else:
-            gap, along = self._gap(W, eta, v, pull, softmax)
-        # Margins and v are sums of terms that may be larger than what they add up to.
-        size = np.abs(pull).sum(axis=0) if size is None else size
-        along += float(size @ np.abs(W).sum(axis=1))
-        slack = 8.0 * _EPS * (abs(value) + along / objective.mass)
-        if np.isfinite(gap):
-            self.bound = max(self.bound, value - gap - slack)
+            gap, along = gap_by_conjugates(self.problem, W, eta, v, pull)
+        slack = self._slack(value, W, size, along)
+        self._raise_to(value - gap - slack)
         return v, slack, pull
 
-    def _gap(self, W, eta, v, pull, softmax):
-        """Return the gap by the formulas of the conjugates, and the size of its terms."""
-        factors = scalings(self.problem, pull, v, softmax)
-        parts = np.zeros((len(factors), 1 if softmax else len(v)))
-        along = 0.0
-        for rows in blocks(eta):
-            along += float(np.abs(pull[rows] * eta[rows]).sum())
-            parts += self._loss_gaps(rows, eta[rows], pull[rows], factors, softmax)
-        for part, c in zip(parts, factors, strict=True):
-            coef = penalty_gap(self.problem, W, c[:, None] * v)
-            part += coef.sum() if softmax else coef
-        # Outputs that share no row of a matrix of slopes have bounds of their own.
-        return float(np.fmin.reduce(parts, axis=0).sum()), along
+    def _raise_to(self, bound):
+        if np.isfinite(bound):
+            self.bound = max(self.bound, bound)
 
-    def _loss_gaps(self, rows, eta, pull, scalings, softmax):
-        """Return the means of ``loss + conjugate - u * eta`` over a block, per scaling."""
-        objective = self.problem.objective
-        loss, y, s = objective.loss, objective.y[rows], objective.s[rows, None]
-        flat = y.ndim == 1 and eta.shape[1] == 1 and not loss.codes
-        u = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0)
-        if flat:
-            y = y[:, None]
-        if not softmax:
-            u = loss.project(y, u, np)
-        losses = loss.value(y, eta, np)
-        parts = []
-        for c in scalings:
-            dual = c * u
-            if isinstance(loss, RegressionLoss):
-                # A residual loss moves with its target, so nothing has to cancel.
-                less = loss.conjugate(y - eta, dual, np)
-            elif softmax:
-                less = loss.conjugate(y, dual, np) - (dual * eta).sum(axis=1)
-            else:
-                less = loss.conjugate(y, dual, np) - dual * eta
-            terms = (losses + less).reshape(len(s), -1)
-            parts.append(np.where(s > 0, s * terms, 0.0).sum(axis=0) / objective.mass)
-        return np.array(parts)
+    def _slack(self, value, W, size, along):
+        """Return the size of rounding: what is added up may be larger than what comes of it."""
+        along += float(size @ np.abs(W).sum(axis=1))
+        return 8.0 * _EPS * (abs(value) + along / self.problem.objective.mass)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .losses import Softmax, SquaredError
+from .losses import RegressionLoss, Softmax, SquaredError
 
 __all__ = [
     "at_best_shift",
@@ -10,18 +10,18 @@ __all__ = [
     "balanced",
     "balanced_shares",
     "between_kinks",
-    "blocks",
     "curvature",
     "evened",
+    "gap_by_conjugates",
     "has_gap",
     "penalty_gap",
     "promised",
-    "scalings",
 ]
 
 _EPS = np.finfo(float).eps
 _BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
 _NEWTON, _BISECTIONS = 12, 45
+_SAME = 1e-9  # what sums of the same slopes may differ by, relative
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
 
 
@@ -54,7 +54,7 @@ def evened(pull, total=None, size=None):
     return 1.0 - float(min(keep_up.min(), keep_down.min()))
 
 
-def blocks(a):
+def _blocks(a):
     """Return slices that cut an array of rows into pieces that stay in cache."""
     step = max(1, _BLOCK // a.shape[1])
     return [slice(start, start + step) for start in range(0, len(a), step)]
@@ -92,18 +92,20 @@ def at_best_shift(eta, objective, balanced=_BALANCED):
         Sum of the weighted losses at ``eta``, and by how much it falls from there.
     total, size : ndarray of shape (n_outputs,)
         Sums of ``pull`` and of its absolute values.
+    own : ndarray of shape (n_rows, n_outputs)
+        Weighted slopes at ``eta``; the same array as ``pull`` where these are the best.
     """
     k = eta.shape[1]
     shift, low, high = np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf)
-    first = best = bend = None
+    first = best = bend = own = None
     off = last = np.inf
     for trial in range(_NEWTON):
         value, pull, total, size = objective.shifted_slopes(eta, shift)
         if trial == 0:
-            first, at_first = value, np.maximum(size, 1e-300)
+            first, own, at_first = value, pull, np.maximum(size, 1e-300)
         ratio = float(np.max(np.abs(total) / at_first))
         if best is None or ratio < off:
-            best, off = (pull, shift, first, first - value, total, size), ratio
+            best, off = (pull, shift, first, first - value, total, size, own), ratio
         if not off > balanced:
             break
         low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
@@ -158,7 +160,7 @@ def balanced_shares(eta, objective):
     shift = np.where(seen, 0.0, -np.inf)
     for trial in range(_NEWTON):
         given, hessian = np.zeros(k), np.zeros((k, k))
-        for rows in blocks(eta):
+        for rows in _blocks(eta):
             p = objective.loss.proba(eta[rows] + shift, np)
             given += s[rows] @ p
             if trial >= 2:
@@ -178,7 +180,7 @@ def balanced_shares(eta, objective):
     q = np.maximum(wanted - (1.0 - mix) * given, 0.0)
     q *= mix / max(q.sum(), 1e-300)
     pull = np.empty_like(eta)
-    for rows in blocks(eta):
+    for rows in _blocks(eta):
         p = (1.0 - mix) * objective.loss.proba(eta[rows] + shift, np) + q
         p[np.arange(len(p)), codes[rows]] -= 1.0
         pull[rows] = s[rows, None] * p
@@ -200,26 +202,63 @@ def balanced(eta, objective):
 
 
 def at_equality(eta, objective, enough):
-    """Return weighted slopes that add up to zero, the loss part of their gap, and sizes.
+    """Return weighted slopes that add up to zero, the loss part of their gap, sizes, and moves.
 
     Slopes of the loss at ``eta + shift`` make Fenchel's inequality an equality there, so
     ``loss + conjugate - u * eta`` is ``loss(eta) - loss(eta + shift) + u * shift`` and no
     conjugate is needed. Where a slope has lost a share, convexity between it and zero,
     whose conjugate is at most zero, adds that share of the loss. None for all where the
-    share is a hundred times ``enough``, too large for this to be a good bound.
+    share is a hundred times ``enough``, too large for this to be a good bound. The last is what
+    `unread_gap` takes: the slopes at ``eta``, their sums, and the share.
     """
     if not objective.fit_intercept:
-        _, pull, _, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
-        return pull, 0.0, size
-    pull, shift, value, fall, total, size = at_best_shift(eta, objective, enough)
+        _, pull, total, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
+        return pull, 0.0, size, None
+    pull, shift, value, fall, total, size, own = at_best_shift(eta, objective, enough)
     along = float(shift @ total)
+    sums = total if own is pull else own.sum(axis=0)
     lost = evened(pull, total, size)
     if not lost <= 100.0 * enough:
-        return None, None, None
-    return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size
+        return None, None, None, None
+    return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size, (own, sums, lost)
 
 
-def scalings(problem, pull, v, softmax):
+def unread_gap(problem, theta, grad, pull, moves):
+    """Return what an l2 penalty adds to a gap at least and at most, without a reading of X.
+
+    The slopes of the losses have the sums that the gradient tells. Those that have been moved
+    from there, so that they add up to zero, have others: by no more, in a column, than the root of
+    the mean square of its entries times that of what they were moved by (Cauchy-Schwarz).
+
+    Parameters
+    ----------
+    problem : Problem
+        With an l2 part on all coefficients and no l1 part.
+    theta, grad : ndarray of shape (n_params,)
+        Point, and gradient there.
+    pull, moves : ndarray of shape (n_rows, n_outputs), tuple
+        From `at_equality`.
+
+    Returns
+    -------
+    least, most : float
+        Zero and infinity where the gradient is not that of these slopes.
+    """
+    own, sums, lost = moves
+    objective = problem.objective
+    G, g = objective.split(grad)
+    if not (np.abs(g * objective.mass - sums) <= _SAME * np.abs(pull).sum(axis=0)).all():
+        return 0.0, np.inf
+    moved = pull - own if own is not pull else lost / (1.0 - lost) * pull
+    inverse = np.divide(1.0, objective.s, out=np.zeros_like(objective.s), where=objective.s > 0)
+    square = inverse @ (moved * moved) / objective.mass
+    off = (1.0 + _SAME) * np.sqrt(square[:, None] * objective.mean_squares())
+    half = 0.5 / problem.l2
+    least = float((np.maximum(np.abs(G) - off, 0.0) ** 2 * half).sum())
+    return least, float(((np.abs(G) + off) ** 2 * half).sum())
+
+
+def _scalings(problem, pull, v, softmax):
     """Return factors of the slopes to try, each of shape (n_outputs,)."""
     one = np.ones(len(v))
     if not problem.has_l1:
@@ -238,6 +277,47 @@ def scalings(problem, pull, v, softmax):
     top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, inverse)
     top = np.where(np.isfinite(top), top, 1.0)
     return [least, np.clip(top, 0.0, np.minimum(room, 2.0))]
+
+
+def gap_by_conjugates(problem, W, eta, v, pull):
+    """Return the gap by the formulas of the conjugates, and the size of its terms."""
+    softmax = isinstance(problem.objective.loss, Softmax)
+    factors = _scalings(problem, pull, v, softmax)
+    parts = np.zeros((len(factors), 1 if softmax else len(v)))
+    along = 0.0
+    for rows in _blocks(eta):
+        along += float(np.abs(pull[rows] * eta[rows]).sum())
+        parts += _loss_gaps(problem.objective, rows, eta[rows], pull[rows], factors, softmax)
+    for part, c in zip(parts, factors, strict=True):
+        coef = penalty_gap(problem, W, c[:, None] * v)
+        part += coef.sum() if softmax else coef
+    # Outputs that share no row of a matrix of slopes have bounds of their own.
+    return float(np.fmin.reduce(parts, axis=0).sum()), along
+
+
+def _loss_gaps(objective, rows, eta, pull, factors, softmax):
+    """Return the means of ``loss + conjugate - u * eta`` over a block, per scaling."""
+    loss, y, s = objective.loss, objective.y[rows], objective.s[rows, None]
+    flat = y.ndim == 1 and eta.shape[1] == 1 and not loss.codes
+    u = np.divide(pull, s, out=np.zeros_like(pull), where=s > 0)
+    if flat:
+        y = y[:, None]
+    if not softmax:
+        u = loss.project(y, u, np)
+    losses = loss.value(y, eta, np)
+    parts = []
+    for c in factors:
+        dual = c * u
+        if isinstance(loss, RegressionLoss):
+            # A residual loss moves with its target, so nothing has to cancel.
+            less = loss.conjugate(y - eta, dual, np)
+        elif softmax:
+            less = loss.conjugate(y, dual, np) - (dual * eta).sum(axis=1)
+        else:
+            less = loss.conjugate(y, dual, np) - dual * eta
+        terms = (losses + less).reshape(len(s), -1)
+        parts.append(np.where(s > 0, s * terms, 0.0).sum(axis=0) / objective.mass)
+    return np.array(parts)
 
 
 def penalty_gap(problem, W, v):

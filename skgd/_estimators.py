@@ -28,7 +28,7 @@ from ._params import read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
 from .callbacks import as_callback
 from .losses import resolve_loss
-from .objectives import are_plain, check_sparse
+from .objectives import are_plain, check_sparse, is_long
 from .solvers import Rule, Solver, get_solver_names, resolve_solver
 
 __all__ = ["GDClassifier", "GDRegressor"]
@@ -127,12 +127,14 @@ class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, B
                     "coef_init and intercept_init were given to an estimator that goes on from a "
                     "checkpoint. Leave them out, or set warm_start=False to begin anew."
                 )
-            given = X, y, sample_weight
-            data = self._rows(X, y, sample_weight, plan.loss, reset=True)
+            given, check = (X, y, sample_weight), None
+            if is_long(X):
+                check = functools.partial(self._check_rows, X, y, reset=False)
+            data = self._rows(*given, plan.loss, reset=True, entries=check is None)
             validation = self._validation_rows(*validation)
             with one_blas_thread(data.X.shape):
                 interrupt = _fit.fit(
-                    self, plan, data, validation=validation, metadata=given, **start
+                    self, plan, data, validation=validation, metadata=given, check=check, **start
                 )
         if interrupt is not None:
             raise interrupt
@@ -145,11 +147,12 @@ class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, B
         undo()
         return self
 
-    def _validated(self, X, y, reset, **options):
+    def _validated(self, X, y, reset, entries=True, **options):
         """Return what `validate_data` does, at once where it would change nothing."""
         known = None if reset else self.n_features_in_
         named = not reset and hasattr(self, "feature_names_in_")
-        if named or not are_plain(X, y, known, thread_count(getattr(self, "n_jobs", None))):
+        n_threads = thread_count(getattr(self, "n_jobs", None))
+        if named or not are_plain(X, y, known, n_threads, entries):
             X, y = validate_data(self, X, y, reset=reset, **options, **_ROWS)
         elif reset:
             self.n_features_in_ = X.shape[1]
@@ -281,14 +284,15 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, _GDBase):
     def _encode(self, y, loss, known=None):
         return regression_targets(y, loss)
 
-    def _check_rows(self, X, y, reset):
-        X, y = self._validated(X, y, reset, multi_output=True, y_numeric=True)
+    def _check_rows(self, X, y, reset, entries=True):
+        options = {"multi_output": True, "y_numeric": True}
+        X, y = self._validated(X, y, reset, entries, **options)
         if y.ndim == 2 and y.shape[1] == 0:
             raise ValueError("y has no targets: it must have at least one column.")
         return X, y
 
-    def _rows(self, X, y, sample_weight, loss, reset, zeros=False):
-        X, y = self._check_rows(X, y, reset)
+    def _rows(self, X, y, sample_weight, loss, reset, zeros=False, entries=True):
+        X, y = self._check_rows(X, y, reset, entries)
         s = check_weights(sample_weight, X.shape[0], zeros=zeros)
         targets = self._encode(y, loss)
         self._flat_target = targets.flat
@@ -414,11 +418,11 @@ class GDClassifier(ClassifierMixin, _GDBase):
     def _encode(self, y, loss, known=None):
         return class_targets(y, loss, known)
 
-    def _check_rows(self, X, y, reset):
-        return self._validated(X, y, reset)
+    def _check_rows(self, X, y, reset, entries=True):
+        return self._validated(X, y, reset, entries)
 
-    def _rows(self, X, y, sample_weight, loss, reset, classes=None, zeros=False):
-        X, y = self._check_rows(X, y, reset)
+    def _rows(self, X, y, sample_weight, loss, reset, classes=None, zeros=False, entries=True):
+        X, y = self._check_rows(X, y, reset, entries)
         s = check_weights(sample_weight, X.shape[0], zeros=zeros)
         targets = self._encode(y, loss, classes)
         self.classes_ = targets.classes

@@ -21,7 +21,7 @@ from ._few import fit_on_few, worth_few
 from ._params import decided
 from ._resume import Origin, check_resumable, drawn_anew
 from ._targets import check_weights
-from .objectives import compressed
+from .objectives import are_finite, compressed
 
 __all__ = ["fit", "moderate"]
 
@@ -78,6 +78,7 @@ def fit(
     validation=None,
     metadata=None,
     record=None,
+    check=None,
 ):
     """Minimise F on all rows and set the fitted attributes of ``est``.
 
@@ -97,6 +98,9 @@ def fit(
         ``(X, y, sample_weight)`` as the user gave them, for scikit-learn's callbacks.
     record : Record, default=None
         Of a checkpoint, to go on from.
+    check : callable, default=None
+        Looks for entries of X that are not finite, and raises; asked where the moments of the
+        columns, which nearly all solvers want anyway, do not say that there are none.
 
     Returns
     -------
@@ -118,6 +122,8 @@ def fit(
         validation = data.X[held], y, weights
 
     plain = make_problem(plan, moderate(data), est.fit_intercept, est.alpha)
+    if check is not None and not are_finite(plain.objective):
+        check()
     plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)

@@ -430,3 +430,29 @@ def test_a_model_that_has_not_learnt_says_so(X, labels, method):
     args = {"score": (X, labels), "sparsify": (), "densify": ()}.get(method, (X,))
     with pytest.raises(Exception, match="not fitted yet"):
         getattr(est, method)(*args)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("est", [GDClassifier(), GDClassifier(solver="sgd", max_iter=2)])
+def test_what_is_not_finite_in_many_rows_is_found_by_their_moments(est, value):
+    X = np.random.default_rng(0).normal(size=(40_000, 30))
+    y = (X[:, 0] > 0).astype(int)
+    for place in ((0, 0), (20_001, 7), (-1, -1)):
+        for constant in (False, True):
+            rows = X.copy()
+            if constant:
+                rows[:, place[1]] = 1.0
+            rows[place] = value
+            for weights in (None, np.append(0.0, np.ones(len(y) - 1))):
+                with pytest.raises(ValueError, match="Input X contains"):
+                    est.fit(rows, y, sample_weight=weights)
+                assert not {"coef_", "n_features_in_"} & set(vars(est))
+
+
+def test_entries_whose_squares_overflow_are_no_missing_values():
+    X = np.full((40_000, 30), 1e200)
+    y = np.arange(len(X)) % 2
+    assert GDClassifier().fit(X, y).converged_  # constant columns
+    X[::3] *= -1
+    with pytest.raises(ValueError, match="squares of such"):
+        GDClassifier().fit(X, y)

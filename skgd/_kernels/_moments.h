@@ -36,8 +36,8 @@ static int column_moments_run(const rows_t *rows, const double *shift0, double *
     }
     for (idx_t c = 0; c < d; c++) {
         if (!(mass > 0.0)) low[c] = high[c] = 0.0;
-        /* Rounding must not give a constant column a spread. */
-        if (low[c] == high[c]) { mean[c] = low[c]; var[c] = 0.0; }
+        /* Rounding must not give a constant column a spread; NaN, which is no extreme, has one. */
+        if (low[c] == high[c] && var[c] - var[c] == 0.0) { mean[c] = low[c]; var[c] = 0.0; }
         if (var[c] < 0.0) var[c] = 0.0;
     }
     return 0;

@@ -111,7 +111,7 @@ class Optimality:
         ``"model"`` is there where the next step has a Hessian to go by, or makes one as
         soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
-        Has ``optimality(theta, value, eta)``, which reads the rows, ``promise(theta, value,
+        Has ``optimality(theta, value, eta, ...)``, which reads the rows, ``promise(theta, value,
         grad)``, which does not, and ``at_rounding``.
 
     Notes
@@ -142,6 +142,8 @@ class Optimality:
         elif stalled or self._is_due(event):
             eta = self.memory.get("eta")
             more = {key: self.memory[key] for key in ("below", "dual") if key in self.memory}
+            if not more and eta is not None:
+                more = {"grad": self.memory.get("grad")}
             found = self.certificate.optimality(event.theta, event.value, eta, **more)
             if found <= self.tol or self.certificate.at_rounding:
                 return Stop("converged")

@@ -12,8 +12,10 @@ from ._scaled import ScaledObjective, scaling
 __all__ = [
     "Pending",
     "Scales",
+    "are_finite",
     "are_plain",
     "check_sparse",
+    "is_long",
     "linear_predictor",
     "make_objective",
     "make_scaled",
@@ -28,7 +30,7 @@ _INDICES = np.dtype(np.int32), np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 
 
-def are_plain(X, y, n_features=None, n_threads=1):
+def are_plain(X, y, n_features=None, n_threads=1, entries=True):
     """Whether rows and targets are such that no check of theirs can fail or change them.
 
     Parameters
@@ -41,6 +43,8 @@ def are_plain(X, y, n_features=None, n_threads=1):
         Columns that X must have; None is any number but none.
     n_threads : int, default=1
         Threads that read X.
+    entries : bool, default=True
+        False where X is not to be read: somebody looks at its entries later.
 
     Returns
     -------
@@ -68,7 +72,42 @@ def are_plain(X, y, n_features=None, n_threads=1):
     if y.dtype.kind not in "biuU":
         if y.dtype not in _FLOATS or not _kernels.is_finite(np.ascontiguousarray(y)):
             return False
-    return _finite(data, n_threads)
+    return not entries or _finite(data, n_threads)
+
+
+def is_long(X):
+    """Return whether rows are dense, and so many that each reading of them counts.
+
+    Parameters
+    ----------
+    X : object
+        Rows as the user gave them.
+
+    Returns
+    -------
+    bool
+        False for what is no array.
+    """
+    return type(X) is np.ndarray and X.size >= _LONG
+
+
+def are_finite(objective):
+    """Return whether moments tell that all entries are finite; reads X once, for these.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In the user's variables.
+
+    Returns
+    -------
+    bool
+        False also where squares of entries overflow, or some rows have no weight.
+    """
+    if objective.n_active < objective.n_rows:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(part).all() for part in objective.moments()[:2])
 
 
 def _finite(data, n_threads):

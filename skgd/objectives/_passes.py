@@ -96,8 +96,12 @@ class Passes:
         W, b = self.split(theta)
         if self._rows is None:
             return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
-        if not W.any():
-            return self._losses_at(None, b, None)[0]  # X has no say
+        if not W.any():  # X has no say
+            if self.n_outputs == 1 and self.loss.kinds == {"classification"}:  # y is -1 or 1
+                up, sides = self.y > 0, np.array([1.0, -1.0])
+                losses = self.loss.value(sides, np.full(2, b[0]), np)
+                return float(self.s @ up * losses[0] + self.s @ ~up * losses[1])
+            return self._losses_at(None, b, None)[0]
         if self._wide():
             return self._losses_at(self.linear(theta), np.zeros(self.n_outputs), None)[0]
         return self._full_pass(theta, False)[0]
