@@ -168,16 +168,28 @@ class Newton(LBFGS):
         part = problem.sample(few)
         state = super().init(part, theta, rng)
         state.memory.update(model=None, sample=few, since=0, wait=0, patience=_PATIENCE)
-        first, last = state.value, np.inf
+        first, last, best = state.value, np.inf, theta
+        others = objective.of_rows(self._between(objective, part.objective.n_rows))
+        least = others.loss_sum(theta)
         for _ in range(_STEPS):
             # Nearer to the sample's optimum than that is from the optimum is no gain.
             if "stalled" in state.memory or last - state.value <= _NEAR * (first - state.value):
                 break
             last = state.value
             state = self.step(part, state)
+            losses = others.loss_sum(state.theta)
+            if not losses < least:
+                break  # what is learnt now is true of the sample alone
+            least, best = losses, state.theta
         null = problem.value(theta)
-        found = super().init(problem, state.theta, rng)
+        found = super().init(problem, best, rng)
         return found if found.value < null else super().init(problem, theta, rng)
+
+    @staticmethod
+    def _between(objective, few):
+        """Return rows midway between those of a sample, half as many."""
+        at, step = np.linspace(0, objective.n_active - 1, few, retstep=True)
+        return objective.active()[(at[:-1:2] + 0.5 * step).astype(np.intp)]
 
     @staticmethod
     def _worth(problem, sample):
