@@ -147,10 +147,12 @@ class Certificate:
         if bend and lacks_room(self.problem):
             v = -self.problem.objective.split(grad)[0]
             gap = min(gap, solved_part(self.problem, theta, v, bend) / _SOLVED)
-        known, whole = value - self.bound, self.null_value - value
-        if known < gap or known <= self.tol * (whole + known):
-            gap = known
+        gap, whole = min(gap, value - self.bound), self.null_value - value
         return gap / (whole + gap) if whole + gap > 0.0 else np.nan
+
+    def is_known(self, value):
+        """Return whether the bound so far gives a figure of at most ``tol`` at this F."""
+        return self._figure(value, 8.0 * _EPS * abs(value)) <= self.tol
 
     def optimality(self, theta, value, eta=None, below=None, dual=None, grad=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
@@ -177,11 +179,15 @@ class Certificate:
         -------
         float
             At least ``(F - F*) / (F0 - F*)`` wherever F is at most F0. Zero where neither
-            F nor F0 can be told from the optimum. Sets ``bound`` and ``at_rounding``.
+            F nor F0 can be told from the optimum. Sets ``bound`` and ``at_rounding``. Where the
+            bound so far gives a figure of at most ``tol``, nothing is read.
         """
         same = self._last is not None and np.array_equal(self._last[0], theta)
         if same and below is None and dual is None:
             slack = self._last[1]
+        elif self.is_known(value):
+            slack = 8.0 * _EPS * abs(value)
+            self._last = theta.copy(), slack
         else:
             with np.errstate(all="ignore"):
                 if eta is None:

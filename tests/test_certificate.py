@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 from test_losses import ALL, draw
 
-from skgd import GDClassifier, GDRegressor, _certificate
+from skgd import GDClassifier, GDRegressor
 from skgd._build import null_point
 from skgd._certificate import Certificate
 from skgd._dual import has_gap
@@ -294,43 +294,10 @@ def test_a_gap_costs_two_readings_of_the_rows_and_none_at_the_same_point(make_pr
 
     for name in ("sums", "loss_sum", "linear", "adjoint"):
         counted(name)
-    certificate = Certificate(problem, 1.0, tol=1.0)
+    certificate = Certificate(problem, 1.0, tol=0.9)
     for _ in range(2):
         certificate.optimality(objective.zeros(), 1.0)
     assert calls == ["linear", "adjoint"]
-
-
-@pytest.mark.parametrize("loss, kind", [(LogLoss(), "binary"), (Poisson(), "counts")])
-@pytest.mark.parametrize("shift", [0.0, 1e-7, 1e-4])
-def test_a_gradient_saves_a_reading_and_never_makes_a_gap_too_small(
-    make_problem, monkeypatch, loss, kind, shift
-):
-    monkeypatch.setattr(_certificate, "_WIDE", 0)
-    problem = make_problem(loss, L2(), 0.05, kind=kind, scaled=True)
-    objective, adjoint, calls = problem.objective, problem.objective.adjoint, []
-    best, null = least(problem), problem.value(null_of(problem))
-    theta = run_of(problem, 6)[-1][0].copy()
-    theta[objective.n_coef :] += shift
-    value, grad, eta = problem.look(theta)
-    objective.adjoint = lambda u: (calls.append(u), adjoint(u))[1]
-
-    def told(grad, tol):
-        exact = Certificate(problem, null, tol=tol).optimality(theta, value, eta)
-        calls.clear()
-        found = Certificate(problem, null, tol=tol).optimality(theta, value, eta, grad=grad)
-        assert found >= (value - best) / (null - best) * (1 - 1e-9) - 1e-13
-        return exact, found, len(calls)
-
-    exact, found, read = told(grad, 1e-2)
-    assert read == 0
-    assert exact * (1 - 1e-9) - 1e-13 <= found <= 1e-2
-    # Another point's gradient is told from this one's.
-    exact, found, read = told(problem.value_grad(theta + 0.01)[1], 1e-2)
-    assert read == 1
-    assert found == exact
-    # Where not even the least that it can be is enough, only a better dual point may be.
-    exact, found, _ = told(grad, 1e-12)
-    assert found >= exact * (1 - 1e-9) - 1e-13
 
 
 @pytest.mark.parametrize("loss", [SquaredError(), Quantile()])
@@ -361,6 +328,9 @@ class Scripted:
 
     def promise(self, theta, value, grad):
         return self.promised
+
+    def is_known(self, value):
+        return False
 
     def optimality(self, theta, value, eta=None):
         self.asked.append(float(theta[0]))

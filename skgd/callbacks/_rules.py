@@ -112,7 +112,7 @@ class Optimality:
         soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta, ...)``, which reads the rows, ``promise(theta, value,
-        grad)``, which does not, and ``at_rounding``.
+        grad)`` and ``is_known(value)``, which do not, and ``at_rounding``.
 
     Notes
     -----
@@ -153,6 +153,8 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
+        if self.certificate.is_known(event.value):
+            return True
         if "lower" in self.memory and event.iteration < self._iteration:
             known = self.certificate.null_value - self.memory["lower"]
             if event.value - self.memory["lower"] <= self._share * self.tol * known:

@@ -27,6 +27,7 @@ _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too litt
 _MORE = 4  # times as many rows, where some of them say too little
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
+_OF_SEVERAL = 10.0  # the same of several outputs, whose entries are read once
 _MANY = 3e6  # entries, below which a pass over all of them costs next to nothing
 _SHARE = 32  # of the rows there are, for each that a first solution is found from
 _START = 400  # of these for each coefficient
@@ -207,7 +208,8 @@ class Newton(LBFGS):
         else:
             products = sample * entries * min(entries, size) * k
         products += k * size**3 / 3.0
-        passes = products / (_PRODUCTS * max(objective.n_stored, 1) * k)
+        dear = _PRODUCTS if k == 1 else _OF_SEVERAL
+        passes = products / (dear * max(objective.n_stored, 1) * k)
         if not whole:
             return max(_CLASSES, int(passes))
         if products <= _NOTHING:
