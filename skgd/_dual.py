@@ -153,37 +153,33 @@ def between_kinks(eta, objective):
 def balanced_shares(eta, objective):
     """Return weighted slopes of a softmax whose classes have the weights of the data."""
     s, mass, k = objective.s, float(objective.s.sum()), eta.shape[1]
-    codes = objective.y.astype(np.intp)
-    wanted = np.bincount(codes, weights=s, minlength=k)
+    own = np.arange(len(eta)), objective.y.astype(np.intp)
+    wanted = np.bincount(own[1], weights=s, minlength=k)
     seen = wanted > 0
     # A class without rows is best forgotten: its share is zero.
     shift = np.where(seen, 0.0, -np.inf)
     for trial in range(_NEWTON):
-        given, hessian = np.zeros(k), np.zeros((k, k))
-        for rows in _blocks(eta):
-            p = objective.loss.proba(eta[rows] + shift, np)
-            given += s[rows] @ p
-            if trial >= 2:
-                hessian -= (s[rows, None] * p).T @ p
-        off = (wanted - given)[seen]
+        pull, total = objective.shifted_slopes(eta, shift)[1:3]
+        given, off = wanted + total, -total[seen]
         if np.abs(off).max() <= _BALANCED * mass or trial == _NEWTON - 1:
             break
         if trial < 2:
             step = np.log(wanted[seen] / np.maximum(given[seen], 1e-300))
         else:
+            pull[own] += s  # shares
+            inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
             # Equal shifts change nothing; the constant makes them cost something.
-            hessian = (hessian + np.diag(given) + mass / k**2)[np.ix_(seen, seen)]
-            step = np.linalg.lstsq(hessian, off, rcond=None)[0]
+            hessian = np.diag(given) + mass / k**2 - (inverse[:, None] * pull).T @ pull
+            step = np.linalg.lstsq(hessian[np.ix_(seen, seen)], off, rcond=None)[0]
         shift[seen] += np.clip(step, -10.0, 10.0)
     # One share for all rows, mixed in as little as makes the sums agree.
     mix = max(0.0, float(np.max(1.0 - wanted[seen] / given[seen])))
-    q = np.maximum(wanted - (1.0 - mix) * given, 0.0)
-    q *= mix / max(q.sum(), 1e-300)
-    pull = np.empty_like(eta)
-    for rows in _blocks(eta):
-        p = (1.0 - mix) * objective.loss.proba(eta[rows] + shift, np) + q
-        p[np.arange(len(p)), codes[rows]] -= 1.0
-        pull[rows] = s[rows, None] * p
+    if mix > 0.0:
+        q = np.maximum(wanted - (1.0 - mix) * given, 0.0)
+        q *= mix / max(q.sum(), 1e-300)
+        pull *= 1.0 - mix
+        pull += s[:, None] * q
+        pull[own] -= mix * s
     return pull
 
 
