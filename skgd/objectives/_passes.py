@@ -12,6 +12,7 @@ __all__ = ["Passes"]
 # so that the order in which partial sums are added does not depend on the threads.
 _MOST_PARTS = 8
 _SMALLEST_PART = 2**17  # stored entries; below, a thread costs more than it saves
+_SMALLEST_TILED = 2**20  # the same times outputs, of dense rows with several, whose tiles are fast
 _MANY_OUTPUTS = 3  # of sparse rows, from which their coefficients are put side by side
 
 
@@ -21,7 +22,9 @@ class Passes:
     # -- whole passes ---------------------------------------------------------------
 
     def _parts(self, most):
-        by_work = self.n_stored * self.n_outputs // _SMALLEST_PART
+        tiled = self.n_outputs > 1 and not self.sparse
+        least = _SMALLEST_TILED if tiled else _SMALLEST_PART
+        by_work = self.n_stored * self.n_outputs // least
         n = int(max(1, min(_MOST_PARTS, by_work, most)))
         n = 2 ** (n.bit_length() - 1)  # an odd number would leave one of two threads idle
         return cut(self.n_rows, n)
