@@ -21,6 +21,7 @@ __all__ = [
 _EPS = np.finfo(float).eps
 _BALANCED = 1e-8  # sums of slopes this small, relative, move the gap by its square
 _NEWTON, _BISECTIONS = 12, 45
+_SOME, _ROUGH = 10_000, 0.1  # rows that tell a curvature, and what part of a step they miss
 _SAME = 1e-9  # what sums of the same slopes may differ by, relative
 _BLOCK = 2**14  # entries of the arrays that formulas of losses make on their way
 
@@ -46,11 +47,11 @@ def evened(pull, total=None, size=None):
     even = np.maximum(np.minimum(up, down), 0.0)
     keep_up = np.divide(even, up, out=np.ones_like(up), where=up > 0)
     keep_down = np.divide(even, down, out=np.ones_like(down), where=down > 0)
-    if (keep_up < 1.0).any() or (keep_down < 1.0).any():
-        rising = np.maximum(pull, 0.0) * keep_up
-        np.minimum(pull, 0.0, out=pull)
-        pull *= keep_down
-        pull += rising
+    for side, keep in ((np.maximum, keep_up), (np.minimum, keep_down)):
+        for rows in _blocks(pull) if (keep < 1.0).any() else ():
+            heavy = side(pull[rows], 0.0)
+            heavy *= 1.0 - keep
+            pull[rows] -= heavy
     return 1.0 - float(min(keep_up.min(), keep_down.min()))
 
 
@@ -68,6 +69,18 @@ def curvature(eta, shift, objective, total):
     little = 1e-4 * objective.loss.unit(objective.y, objective.s)
     ahead = np.zeros(eta.shape[1]) + shift + little
     return (objective.shifted_slopes(eta, ahead)[2] - total) / little
+
+
+def _rough_curvature(eta, shift, objective):
+    """Return about what `curvature` does, from some rows; None where there are few, or unlike."""
+    step = len(eta) // _SOME
+    if step < 2 or not objective.loss.curvature or objective.loss.flat:
+        return None
+    y, some = targets(objective)[::step], eta[::step] + shift
+    if len(y) < 2 or not hasattr(objective.loss, "hessian") or objective.loss.codes:
+        return None
+    h, s = objective.loss.hessian(y, some, np), objective.s[::step]
+    return (s @ h) * (objective.s.sum() / max(s.sum(), 1e-300))
 
 
 def at_best_shift(eta, objective, balanced=_BALANCED):
@@ -92,26 +105,28 @@ def at_best_shift(eta, objective, balanced=_BALANCED):
         Sum of the weighted losses at ``eta``, and by how much it falls from there.
     total, size : ndarray of shape (n_outputs,)
         Sums of ``pull`` and of its absolute values.
-    own : ndarray of shape (n_rows, n_outputs)
-        Weighted slopes at ``eta``; the same array as ``pull`` where these are the best.
+    own, sums : ndarray of shape (n_rows, n_outputs), (n_outputs,)
+        Weighted slopes at ``eta``, the same array as ``pull`` where these are the best, and their
+        sums.
     """
     k = eta.shape[1]
     shift, low, high = np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf)
-    first = best = bend = own = None
+    first = best = bend = own = sums = None
     off = last = np.inf
     for trial in range(_NEWTON):
         value, pull, total, size = objective.shifted_slopes(eta, shift)
         if trial == 0:
-            first, own, at_first = value, pull, np.maximum(size, 1e-300)
+            first, own, sums, at_first = value, pull, total, np.maximum(size, 1e-300)
         ratio = float(np.max(np.abs(total) / at_first))
         if best is None or ratio < off:
-            best, off = (pull, shift, first, first - value, total, size, own), ratio
+            best, off = (pull, shift, first, first - value, total, size, own, sums), ratio
         if not off > balanced:
             break
         low, high = np.where(total < 0, shift, low), np.where(total > 0, shift, high)
         if bend is None or not ratio < 0.1 * last:
             # Near the root one slope of the sum serves several steps.
-            bend = curvature(eta, shift, objective, total)
+            bend = _rough_curvature(eta, shift, objective) if _ROUGH * ratio <= balanced else None
+            bend = curvature(eta, shift, objective, total) if bend is None else bend
         last = ratio
         step = shift - total / bend
         wild = shift - np.sign(total) * 2.0**trial
@@ -210,13 +225,13 @@ def at_equality(eta, objective, enough):
     if not objective.fit_intercept:
         _, pull, total, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
         return pull, 0.0, size, None
-    pull, shift, value, fall, total, size, own = at_best_shift(eta, objective, enough)
+    pull, shift, value, fall, total, size, own, sums = at_best_shift(eta, objective, enough)
     along = float(shift @ total)
-    sums = total if own is pull else own.sum(axis=0)
     lost = evened(pull, total, size)
     if not lost <= 100.0 * enough:
         return None, None, None, None
-    return pull, (max(fall + along, 0.0) + lost * value) / objective.mass, size, (own, sums, lost)
+    gap = (max(fall + along, 0.0) + lost * value) / objective.mass
+    return pull, gap, size, (own, sums, size, lost)
 
 
 def unread_gap(problem, theta, grad, pull, moves):
@@ -240,14 +255,18 @@ def unread_gap(problem, theta, grad, pull, moves):
     least, most : float
         Zero and infinity where the gradient is not that of these slopes.
     """
-    own, sums, lost = moves
+    own, sums, size, lost = moves
     objective = problem.objective
     G, g = objective.split(grad)
-    if not (np.abs(g * objective.mass - sums) <= _SAME * np.abs(pull).sum(axis=0)).all():
+    if not (np.abs(g * objective.mass - sums) <= _SAME * size).all():
         return 0.0, np.inf
-    moved = pull - own if own is not pull else lost / (1.0 - lost) * pull
-    inverse = np.divide(1.0, objective.s, out=np.zeros_like(objective.s), where=objective.s > 0)
-    square = inverse @ (moved * moved) / objective.mass
+    square = 0.0
+    for rows in _blocks(pull):
+        moved = pull[rows] - own[rows] if own is not pull else lost / (1.0 - lost) * pull[rows]
+        s = objective.s[rows]
+        inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
+        square = square + inverse @ (moved * moved)
+    square /= objective.mass
     off = (1.0 + _SAME) * np.sqrt(square[:, None] * objective.mean_squares())
     half = 0.5 / problem.l2
     least = float((np.maximum(np.abs(G) - off, 0.0) ** 2 * half).sum())

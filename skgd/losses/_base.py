@@ -450,4 +450,4 @@ class MarginLoss(Loss):
     def _share(chosen, s, xp):
         """Return the weight of the rows for which ``chosen`` is true, as a share of all."""
         # Not by a choice for each row, which costs ten times this where classes are in no order.
-        return float(xp.sum(xp.asarray(chosen, dtype=s.dtype) * s)) / float(xp.sum(s))
+        return float(xp.asarray(chosen, dtype=s.dtype) @ s) / float(xp.sum(s))

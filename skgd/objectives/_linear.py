@@ -241,6 +241,11 @@ class LinearObjective(Passes):
             return np.arange(self.n_rows, dtype=np.intp)
         return np.flatnonzero(self.s)
 
+    def active_at(self, places):
+        """Return the numbers of the rows at places, rounded down, among those with a weight."""
+        places = places.astype(np.intp)
+        return places if self.n_active == self.n_rows else self.active()[places]
+
     def batches(self, size, order):
         """Cut an order of rows into handles for ``sums``, ``size`` rows each."""
         return [order[i : i + size] for i in range(0, len(order), size)]
@@ -267,9 +272,7 @@ class LinearObjective(Passes):
         most = max(most, 1)
         if self.n_active == self.n_rows <= most:
             return self
-        rows = np.linspace(0, self.n_active - 1, min(most, self.n_active)).astype(np.intp)
-        if self.n_active < self.n_rows:
-            rows = self.active()[rows]
+        rows = self.active_at(np.linspace(0, self.n_active - 1, min(most, self.n_active)))
         share = self.mass / self.n_active  # 1 where weights are taken as they are
         y = np.ascontiguousarray(self.y[rows])
         return self._like(self.X[rows], y, self.s[rows], len(rows) * share, self.loss)

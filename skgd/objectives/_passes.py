@@ -101,9 +101,9 @@ class Passes:
             return _reference.full_pass(self.X, self.y, self.s, W, b, self.loss)[0]
         if not W.any():  # X has no say
             if self.n_outputs == 1 and self.loss.kinds == {"classification"}:  # y is -1 or 1
-                up, sides = self.y > 0, np.array([1.0, -1.0])
-                losses = self.loss.value(sides, np.full(2, b[0]), np)
-                return float(self.s @ up * losses[0] + self.s @ ~up * losses[1])
+                both, more = float(self.s.sum()), float(self.s @ self.y)
+                up, down = self.loss.value(np.array([1.0, -1.0]), np.full(2, b[0]), np)
+                return float(0.5 * ((both + more) * up + (both - more) * down))
             return self._losses_at(None, b, None)[0]
         if self._wide():
             return self._losses_at(self.linear(theta), np.zeros(self.n_outputs), None)[0]

@@ -130,7 +130,7 @@ class ScaledObjective:
         self.uniform = bool(np.all(scale == scale[:1]))
         for name in (
             "xp dtype mass n_rows n_active n_features n_outputs n_coef n_params fit_intercept loss "
-            "sparse n_stored y s zeros split active batches memory pointwise slopes "
+            "sparse n_stored y s zeros split active active_at batches memory pointwise slopes "
             "shifted_slopes slopes_along curvatures bent n_threads"
         ).split():
             setattr(self, name, getattr(inner, name))

@@ -190,7 +190,7 @@ class Newton(LBFGS):
     def _between(objective, few):
         """Return rows midway between those of a sample, half as many."""
         at, step = np.linspace(0, objective.n_active - 1, few, retstep=True)
-        return objective.active()[(at[:-1:2] + 0.5 * step).astype(np.intp)]
+        return objective.active_at(at[:-1:2] + 0.5 * step)
 
     @staticmethod
     def _worth(problem, sample):
@@ -254,10 +254,11 @@ class Newton(LBFGS):
                 if memory["model"] is None:
                     memory["model"] = self._applied(problem, state)
             else:
-                rows = objective.active()
-                if memory["sample"] < len(rows):
-                    some = np.linspace(0, len(rows) - 1, memory["sample"])
-                    rows = rows[some.astype(np.intp)]
+                n = objective.n_active
+                if memory["sample"] < n:
+                    rows = objective.active_at(np.linspace(0, n - 1, memory["sample"]))
+                else:
+                    rows = objective.active()
                 memory["model"] = Factored(problem, memory["eta"], rows)
         elif isinstance(memory["model"], (Applied, ThroughRows)):
             memory["model"].attach(problem)  # where it comes from a file
