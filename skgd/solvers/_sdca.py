@@ -14,7 +14,7 @@ __all__ = ["SDCA"]
 _COUPLED = 0.1  # what a slope takes from the intercept, in parts of what it does to its own row
 _AWAKE = 2  # visits without a move after which a row is visited less often
 _RAREST = 4  # and then at least every 2**4 passes
-_MOST_PASSES = 8  # over awake rows, for one over all
+_MOST_PASSES = 16  # over awake rows, for one over all
 _LEAST = 1e-290  # what can be divided by
 
 
@@ -240,7 +240,7 @@ class SDCA(Solver):
                     order = shuffled(order, memory["rngs"][j])
                 (joint_turn if objective.loss.joint else turn)(j, np.ascontiguousarray(order))
                 visits += len(order)
-                if 2 * visits > len(active):
+                if visits >= len(active):
                     break
             return visits
 
