@@ -14,6 +14,7 @@ __all__ = ["LinearObjective"]
 _LEAST_COPY = 2**21  # entries that a copy of some columns may always have
 _LEAST_SAMPLE = 2**20  # bytes that a sample of the rows may always take
 _EMPTY = np.empty(0, dtype=np.int32)
+_MERGED = 4  # entries for each column, from which it costs little to merge sums of two parts
 
 
 class LinearObjective(Passes):
@@ -383,10 +384,12 @@ class LinearObjective(Passes):
     def _read_moments(self):
         rows = self._rows if self._rows is not None else self._make_rows()
         about = self._provisional_mean()
-        if self.sparse or not self.n_active:
+        if not self.n_active:
             return _kernels.column_moments(rows, about)
-        self._prepared()
-        return _moments.moments_in_parts(rows, self._scratch[0], about, self.n_threads)
+        # Parts of sparse rows have sums of as many columns each, which are then merged.
+        few = 2 if self.n_stored >= _MERGED * self.n_features else 1
+        parts = self._parts(few) if self.sparse else self._prepared_parts()
+        return _moments.moments_in_parts(rows, parts, about, self.n_threads)
 
     def _provisional_mean(self):
         # Squares are summed about this point: near the mean they lose no digits.

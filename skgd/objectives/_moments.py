@@ -82,12 +82,12 @@ class Moments:
 
 
 def moments_in_parts(rows, parts, about, n_threads):
-    """Return mean, variance, minimum and maximum of the columns of dense rows, on threads.
+    """Return mean, variance, minimum and maximum of the columns of rows, on threads.
 
     Parameters
     ----------
     rows : Rows
-        Dense.
+        Dense or CSR.
     parts : list of tuple of int
         Ranges of rows, whose moments are merged from first to last.
     about : ndarray of shape (n_features,)
@@ -104,8 +104,11 @@ def moments_in_parts(rows, parts, about, n_threads):
 
     def one(i, start, stop):
         s = rows.s[start:stop]
-        data = rows.data[start * d : stop * d]
-        part = rows._replace(data=data, y=rows.y[start:stop], s=s)
+        part = rows._replace(y=rows.y[start:stop], s=s)
+        if rows.dense:
+            part = part._replace(data=rows.data[start * d : stop * d])
+        else:
+            part = part._replace(indptr=rows.indptr[start : stop + 1])
         return Moments(float(s.sum()), *_kernels.column_moments(part, about))
 
     found = [part for part in in_turn(one, parts, n_threads) if part.mass > 0.0]

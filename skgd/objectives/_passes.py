@@ -32,10 +32,16 @@ class Passes:
     def _prepared(self):
         """Cut the rows into ranges; return a gradient for each."""
         if self._scratch is None:
-            # Each part has a gradient of its own; together they stay near 4 % of X.
-            parts = self._parts(self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params))
+            # Each part has a gradient of its own; together they stay near 4 % of X, but for two:
+            # solvers keep more vectors than that.
+            most = self.n_stored * self.X.dtype.itemsize // (25 * 8 * self.n_params)
+            parts = self._parts(max(most, 2))
             self._scratch = parts, np.empty((len(parts), self.n_params))
         return self._scratch[1]
+
+    def _prepared_parts(self):
+        self._prepared()
+        return self._scratch[0]
 
     def _ranges(self):
         """Return ranges of the rows, for what holds nothing as long as a gradient."""
