@@ -98,6 +98,21 @@ def test_indices_out_of_order_twice_or_stored_zeros_change_nothing(X, y, solver)
     assert_array_equal(messy.indices, before)
 
 
+@pytest.mark.parametrize("solver", ["auto", "saga"])
+def test_entries_behind_the_last_row_belong_to_nobody(solver):
+    rng = np.random.default_rng(0)
+    X = sp.random(2_000, 4_000, 0.01, "csr", random_state=0)
+    y = X @ rng.standard_normal(4_000)
+    roomy, more = X.copy(), 3 * X.nnz
+    roomy.data = np.append(X.data, np.full(more, 7.0))
+    roomy.indices = np.append(X.indices, rng.integers(0, 4_000, more).astype(X.indices.dtype))
+    # With an l1 part a working set is a copy of some columns.
+    params = {"penalty": "l1", "alpha": 1e-3, "solver": solver, "max_iter": 8, "random_state": 0}
+    found, wanted = (GDRegressor(**params).fit(rows, y) for rows in (roomy, X))
+    assert_array_equal(found.coef_, wanted.coef_)
+    assert len(roomy.data) == 4 * X.nnz  # it is as it was
+
+
 @pytest.mark.parametrize("solver", ["auto", *SOLVERS])
 def test_rows_and_columns_without_entries_are_learnt_from(solver, y):
     X = sp.csr_array((60, 5))

@@ -1,5 +1,7 @@
 """The loss of a linear map over one block of rows, dense or CSR."""
 
+import copy
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -335,7 +337,11 @@ class LinearObjective(Passes):
         """
         most = max(_LEAST_COPY, self.n_stored // 20)
         if self.sparse:
-            X = self.X[:, columns]
+            X = self.X
+            if len(X.indices) > self.n_stored:
+                X = copy.copy(X)
+                X.prune()  # SciPy takes what is behind the last row for entries, and writes too far
+            X = X[:, columns]
             stored = X.nnz
         else:
             stored = self.n_rows * len(columns)
