@@ -170,6 +170,20 @@ def test_a_softmax_class_by_class_leads_to_the_same_optimum(make_problem, monkey
     assert_allclose(margins(problem, state.theta), margins(problem, whole.theta), atol=5e-5)
 
 
+@pytest.mark.parametrize("part, fast", [(0.6, True), (1e-9, False)])
+def test_hessians_of_classes_wait_while_steps_without_go_fast(
+    make_problem, monkeypatch, part, fast
+):
+    for name, value in (("_CLASSES", 12), ("_SPAN", 4), ("_FAST", part)):
+        monkeypatch.setattr(_newton, name, value)
+    problem = make_problem(Softmax(), L2(), 0.1, kind="classes", n=100, scaled=True)
+    monkeypatch.setattr(_curvature, "FACTORED", problem.objective.n_features + 1)
+    state, values = run(problem, 14)
+    assert (values[8] - values[12] < part * (values[4] - values[8])) == fast
+    assert (state.memory["wait"] > 12) == fast
+    assert (state.memory["model"] is None) == fast
+
+
 @pytest.mark.parametrize("penalty", [*PENALTIES, UserPenalty(L1())], ids=repr)
 @pytest.mark.parametrize("loss, kind", [CASES[5], CASES[8], CASES[11], CASES[13]], ids=label)
 def test_conjugate_gradients_lead_to_the_same_optimum(
