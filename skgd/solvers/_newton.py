@@ -27,7 +27,7 @@ _PER_COLUMN = 4  # rows for each coefficient, below which a sample says too litt
 _MORE = 4  # times as many rows, where some of them say too little
 _SLOW = 0.3  # ratio of two violations from which the Hessian is looked at again
 _PRODUCTS = 20.0  # of a dense product, in the time that a pass takes for one entry
-_OF_SEVERAL = 14.0  # the same of several outputs, whose entries are read once
+_OF_SEVERAL = 10.0  # the same of several outputs, whose entries are read once
 _MANY = 3e6  # entries, below which a pass over all of them costs next to nothing
 _SHARE = 32  # of the rows there are, for each that a first solution is found from
 _START = 400  # of these for each coefficient
@@ -37,7 +37,7 @@ _DEAR = 3  # passes that a Hessian may cost without a second thought
 _PATIENCE, _MORE_PATIENCE = 3, 10  # steps of a Hessian, where it is whole and where it is not
 _FIRST = 40  # steps that go before products: often they will do
 _CLASSES = 200  # the same before Hessians of classes by themselves, which are right less often
-_SPAN, _FAST = 50, 0.6  # and on, while F falls by less than that part of the last fifty steps
+_SPAN, _SHORT, _FAST = 50, 20, 0.6  # and on, while F falls by less than that part of the last span
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
@@ -78,10 +78,12 @@ class Newton(LBFGS):
     twice. A Hessian costs :math:`O(m d^2 + d^3)`, for softmax
     of k classes :math:`O(k^2 m d^2 + k^3 d^3)`. A softmax of more than 1,500 coefficients has
     one for each class, of at most 1,500 columns, as if classes did not depend on each other: after
-    200 steps of `LBFGS`, and more while F falls in fifty of them by less than 0.6 of what it fell
-    by in the fifty before; they may be all that is needed. Rows that are fitted well count there
-    through their squares alone. Beyond, it is not formed: with an l2 part on all coefficients, no
-    l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
+    200 steps of `LBFGS`, and more while these go fast: while F falls in fifty of them by less than
+    0.6 of what it fell by in the fifty before. They may be all that is needed. (A Hessian of all
+    classes together that is dear waits in the same way, for twenty at a time.) Rows that are fitted
+    well count there through their squares alone.
+
+    Beyond, it is not formed: with an l2 part on all coefficients, no l1 part, and at most 2,000 rows that have a curvature, a matrix of the order of these rows is
     factored; else conjugate gradients with the diagonal of the Hessian [3]_ solve with products,
     at most 500 a step, each of which reads the rows that have a curvature twice: those are copied
     where they are at most half, and at most eight million entries or 5 % of X. Forty steps of
@@ -150,8 +152,8 @@ class Newton(LBFGS):
         whole = formed_size(problem.objective) == block_size(problem.objective)
         patience = _PATIENCE if whole else _MORE_PATIENCE
         state.memory.update(model=None, sample=sample, since=0, wait=wait, patience=patience)
-        if wait and not whole:
-            state.memory["seen"] = []
+        if wait and coupled(problem.objective):
+            state.memory.update(seen=[], span=_SHORT if whole else _SPAN)
         if wait:
             state.memory["kept"] = max(self.memory, LBFGS().memory)
         return state
@@ -302,14 +304,14 @@ class Newton(LBFGS):
 
     @staticmethod
     def _put_off(state):
-        """Wait longer for Hessians of classes where steps without go fast: one costs several."""
-        memory = state.memory
-        if state.t % _SPAN == 0:
+        """Wait longer for Hessians of softmax where steps without go fast: one costs several."""
+        memory, span = state.memory, state.memory["span"]
+        if state.t % span == 0:
             memory["seen"] = seen = [*memory["seen"][-2:], state.value]
-            if memory["wait"] - state.t < _SPAN:
-                falls = -np.diff(seen)
-                if falls[-1] < _FAST * falls[0]:
-                    memory["wait"] = state.t + _SPAN
+            if memory["wait"] - state.t < span and len(seen) == 3:
+                before, now = -np.diff(seen)
+                if now < _FAST * before:
+                    memory["wait"] = state.t + span
 
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``; the Hessian is taken anew."""
