@@ -85,11 +85,11 @@ class Newton(LBFGS):
 
     Beyond, it is not formed: with an l2 part on all coefficients, no l1 part, and at most 2,000
     rows that have a curvature, a matrix of the order of these rows is factored; else conjugate
-    gradients with the diagonal of the Hessian [3]_ solve with products, at most 500 a step, each of which reads the rows that have a curvature twice: those are copied
-    where they are at most half, and at most eight million entries or 5 % of X. Forty steps of
-    `LBFGS` go before. With an l1 part products take what working sets of columns, as of `LBFGS`,
-    have left. Memory: the Hessian and its factors, and five arrays of shape
-    ``(n_rows, n_outputs)``.
+    gradients with the diagonal of the Hessian [3]_ solve with products, at most 500 a step,
+    each of which reads the rows that have a curvature twice: those are copied where they are at
+    most half, and at most eight million entries or 5 % of X. Forty steps of `LBFGS` go before.
+    With an l1 part products take what working sets of columns, as of `LBFGS`, have left.
+    Memory: the Hessian and its factors, and five arrays of shape ``(n_rows, n_outputs)``.
 
     Sampled Hessians are analysed in [2]_.
 
