@@ -13,7 +13,7 @@ from ._passes import Passes
 
 __all__ = ["LinearObjective"]
 
-_LEAST_COPY = 2**21  # entries that a copy of some columns may always have
+_LEAST_COPY = 2_500_000  # entries that a copy of some columns may always have
 _LEAST_SAMPLE = 2**20  # bytes that a sample of the rows may always take
 _EMPTY = np.empty(0, dtype=np.int32)
 _MERGED = 4  # entries for each column, from which it costs little to merge sums of two parts

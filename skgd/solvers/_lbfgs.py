@@ -59,7 +59,7 @@ class LBFGS(Solver):
     On at least 128 columns with an l1 part a step goes first to the optimum over a working set
     [5]_, the columns that are not zero and those nearest to leaving zero, by `Newton` on a copy of
     these: at most 1,500 coefficients, as long as there are not many more that would leave zero,
-    and 5 % of X or two million entries. From the 300th to the 400th iteration, where these have
+    and 5 % of X or 2.5 million entries. From the 300th to the 400th iteration, where these have
     been too many, it is up to 100 steps of its own on at most nine tenths of the columns.
 
     Parameters
