@@ -39,6 +39,10 @@ _WIDE = 16  # entries of a row, from which a reading of X costs more than sums o
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
 
 
+def _rounding(size):
+    return 8.0 * _EPS * size
+
+
 class Certificate:
     r"""Upper bounds on how far points are from the optimum of a problem.
 
@@ -78,9 +82,8 @@ class Certificate:
     little as the constraints ask. A gap costs two readings of X (margins, where they are not
     at hand, and the sum of rows weighted by slopes) and a few evaluations of the losses; with an
     l2 part alone and a gradient at hand none, where what the slopes were moved by is too little
-    to matter;
-    with an l1 part, softmax or kinks also formulas of conjugates, for narrow data as much as
-    five to ten passes. It holds three to four float64 arrays of shape
+    to matter; with an l1 part, softmax or kinks also formulas of conjugates, for narrow data as
+    much as five to ten passes. It holds three to four float64 arrays of shape
     ``(n_rows, n_outputs)``, whatever the type of the rows.
     The figure includes a few units of rounding of F, so that it is never below the truth.
 
@@ -152,7 +155,7 @@ class Certificate:
 
     def is_known(self, value):
         """Return whether the bound so far gives a figure of at most ``tol`` at this F."""
-        return self._figure(value, 8.0 * _EPS * abs(value)) <= self.tol
+        return self._figure(value, _rounding(abs(value))) <= self.tol
 
     def optimality(self, theta, value, eta=None, below=None, dual=None, grad=None):
         """Return ``(F - D) / (F0 - D)`` at a point, with the best D so far.
@@ -186,8 +189,7 @@ class Certificate:
         if same and below is None and dual is None:
             slack = self._last[1]
         elif self.is_known(value):
-            slack = 8.0 * _EPS * abs(value)
-            self._last = theta.copy(), slack
+            slack = _rounding(abs(value))
         else:
             with np.errstate(all="ignore"):
                 if eta is None:
@@ -200,10 +202,9 @@ class Certificate:
                     slack = self._from_below(theta, value, eta, *below[0])
                 else:
                     slack = self._at(theta, value, eta, grad)
-            self._last = theta.copy(), slack
         figure = self._figure(value, slack)
-        if grad is not None and not figure <= self.tol:
-            self._last = None  # without the gradient it may be smaller
+        # Above ``tol`` it may be smaller without the gradient, and is worth another look.
+        self._last = (theta.copy(), slack) if grad is None or figure <= self.tol else None
         return figure
 
     def _at(self, theta, value, eta, grad=None):
@@ -484,4 +485,4 @@ class Certificate:
     def _slack(self, value, W, size, along):
         """Return the size of rounding: what is added up may be larger than what comes of it."""
         along += float(size @ np.abs(W).sum(axis=1))
-        return 8.0 * _EPS * (abs(value) + along / self.problem.objective.mass)
+        return _rounding(abs(value) + along / self.problem.objective.mass)

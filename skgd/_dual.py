@@ -16,6 +16,8 @@ __all__ = [
     "has_gap",
     "penalty_gap",
     "promised",
+    "targets",
+    "unread_gap",
 ]
 
 _EPS = np.finfo(float).eps
@@ -55,6 +57,11 @@ def evened(pull, total=None, size=None):
     return 1.0 - float(min(keep_up.min(), keep_down.min()))
 
 
+def _inverse(s):
+    """Return the inverse of weights, zero of those that are."""
+    return np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
+
+
 def _blocks(a):
     """Return slices that cut an array of rows into pieces that stay in cache."""
     step = max(1, _BLOCK // a.shape[1])
@@ -72,14 +79,12 @@ def curvature(eta, shift, objective, total):
 
 
 def _rough_curvature(eta, shift, objective):
-    """Return about what `curvature` does, from some rows; None where there are few, or unlike."""
-    step = len(eta) // _SOME
-    if step < 2 or not objective.loss.curvature or objective.loss.flat:
+    """Return about what `curvature` does, from some rows; None where they may be unlike others."""
+    loss, step = objective.loss, len(eta) // _SOME
+    alike = loss.curvature and hasattr(loss, "hessian") and not (loss.flat or loss.codes)
+    if step < 2 or not alike:
         return None
-    y, some = targets(objective)[::step], eta[::step] + shift
-    if len(y) < 2 or not hasattr(objective.loss, "hessian") or objective.loss.codes:
-        return None
-    h, s = objective.loss.hessian(y, some, np), objective.s[::step]
+    h, s = loss.hessian(targets(objective)[::step], eta[::step] + shift, np), objective.s[::step]
     return (s @ h) * (objective.s.sum() / max(s.sum(), 1e-300))
 
 
@@ -182,9 +187,8 @@ def balanced_shares(eta, objective):
             step = np.log(wanted[seen] / np.maximum(given[seen], 1e-300))
         else:
             pull[own] += s  # shares
-            inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
             # Equal shifts change nothing; the constant makes them cost something.
-            hessian = np.diag(given) + mass / k**2 - (inverse[:, None] * pull).T @ pull
+            hessian = np.diag(given) + mass / k**2 - (_inverse(s)[:, None] * pull).T @ pull
             step = np.linalg.lstsq(hessian[np.ix_(seen, seen)], off, rcond=None)[0]
         shift[seen] += np.clip(step, -10.0, 10.0)
     # One share for all rows, mixed in as little as makes the sums agree.
@@ -220,10 +224,11 @@ def at_equality(eta, objective, enough):
     conjugate is needed. Where a slope has lost a share, convexity between it and zero,
     whose conjugate is at most zero, adds that share of the loss. None for all where the
     share is a hundred times ``enough``, too large for this to be a good bound. The last is what
-    `unread_gap` takes: the slopes at ``eta``, their sums, and the share.
+    `unread_gap` takes: the slopes at ``eta``, their sums, sizes, and the share; None without an
+    intercept.
     """
     if not objective.fit_intercept:
-        _, pull, total, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
+        _, pull, _, size = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))
         return pull, 0.0, size, None
     pull, shift, value, fall, total, size, own, sums = at_best_shift(eta, objective, enough)
     along = float(shift @ total)
@@ -263,9 +268,7 @@ def unread_gap(problem, theta, grad, pull, moves):
     square = 0.0
     for rows in _blocks(pull):
         moved = pull[rows] - own[rows] if own is not pull else lost / (1.0 - lost) * pull[rows]
-        s = objective.s[rows]
-        inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
-        square = square + inverse @ (moved * moved)
+        square = square + _inverse(objective.s[rows]) @ (moved * moved)
     square /= objective.mass
     off = (1.0 + _SAME) * np.sqrt(square[:, None] * objective.mean_squares())
     half = 0.5 / problem.l2
@@ -288,8 +291,7 @@ def _scalings(problem, pull, v, softmax):
     # D is a parabola along the slopes, and they may grow as well.
     objective = problem.objective
     y, s = objective.y.reshape(pull.shape), objective.s
-    inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
-    top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, inverse)
+    top = -np.einsum("ij,ij->j", pull, y) / np.einsum("ij,ij,i->j", pull, pull, _inverse(s))
     top = np.where(np.isfinite(top), top, 1.0)
     return [least, np.clip(top, 0.0, np.minimum(room, 2.0))]
 

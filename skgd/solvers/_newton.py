@@ -64,7 +64,8 @@ class Newton(LBFGS):
     the gradient shrinks fast.
 
     From zero coefficients, and where rows are many, the first solution is that of a
-    thirty-second of them or less: it costs less than a step, and is about as near as the third.
+    thirty-second of them or less, or the step to it from which on half as many others are worse
+    off: it costs less than a step, and is about as near as the third.
 
     Parameters
     ----------
