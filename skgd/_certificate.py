@@ -150,8 +150,10 @@ class Certificate:
         if bend and lacks_room(self.problem):
             v = -self.problem.objective.split(grad)[0]
             gap = min(gap, solved_part(self.problem, theta, v, bend) / _SOLVED)
-        gap, whole = min(gap, value - self.bound), self.null_value - value
-        return gap / (whole + gap) if whole + gap > 0.0 else np.nan
+        gap = min(gap, value - self.bound)
+        # Where next to nothing can be gained, `optimality` compares with no less.
+        whole = max(self.null_value - value + gap, _NO_FALL * abs(self.null_value))
+        return gap / whole if whole > 0.0 else np.nan
 
     def is_known(self, value):
         """Return whether the bound so far gives a figure of at most ``tol`` at this F."""

@@ -203,13 +203,12 @@ def test_every_row_that_rests_has_its_turn(monkeypatch):
     y = np.where(X[:, 0] + 0.3 * rng.standard_normal(203) > 0, 1, 0)
     awake, visited = SDCA._awake, []
 
-    def resting(active, still, turn):
-        visited.append(awake(active, np.full_like(still, 255), turn))
-        # More than half of the rows: a pass over all of them is then one over these.
-        return active.copy()
+    def resting(still, place, turn):
+        visited.append(awake(np.full_like(still, 255), place, turn))
+        return np.arange(len(still))
 
     monkeypatch.setattr(SDCA, "_awake", staticmethod(resting))
-    est = GDClassifier("hinge", solver="sdca", max_iter=16, tol=0.0, random_state=0)
+    est = GDClassifier("hinge", solver="sdca", max_iter=11, tol=0.0, random_state=0)
     with pytest.warns(Warning, match="max_iter"):
         est.fit(X, y)
     assert_array_equal(np.sort(np.concatenate(visited[:16])), np.arange(203))

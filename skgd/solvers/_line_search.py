@@ -12,6 +12,7 @@ __all__ = ["Arrival", "LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
 _FEWEST, _MOST = 0.01, 0.9  # part of a bracket that the next trial may lie in
 _BACK = 0.1  # the same, where its far end is not finite
 _GROWTH = 10.0  # largest ratio of two trials before a bracket is known
+_NOTHING = 1e-16  # parts of the rounding that a whole step would bring
 _APPROXIMATE = 0.8  # part of the first slope that a step inside the rounding may end with
 
 
@@ -155,7 +156,9 @@ def strong_wolfe(
        descent and an efficient line search". SIAM Journal on Optimization 16.
     """
     low, high, last = (0.0, value0, slope0), None, None
-    if not (-math.inf < slope0 < 0.0 and math.isfinite(value0) and first > 0.0):
+    # Slopes have about as many digits as values, and here nothing is left of them either.
+    nothing = -slope0 * min(first, most) < _NOTHING * noise
+    if nothing or not (-math.inf < slope0 < 0.0 and math.isfinite(value0) and first > 0.0):
         return LinePoint(*low, 0, False)
     t = min(first, most)
     for n in range(1, evaluations + 1):

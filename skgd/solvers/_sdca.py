@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _kernels
+from .._dual import targets
 from .._protocols import State
 from .._threads import in_turn
 from ._base import Solver
@@ -11,9 +12,13 @@ from ._order import shuffled
 
 __all__ = ["SDCA"]
 
-_COUPLED = 0.1  # what a slope takes from the intercept, in parts of what it does to its own row
-_AWAKE = 2  # visits without a move after which a row is visited less often
-_RAREST = 4  # and then at least every 2**4 passes
+_COUPLED, _MOST_COUPLED = 0.02, 0.1  # what a slope takes from the intercept, in parts of what
+# it does to its own row: of the harmonic mean at the start, of the mean at most
+_TINY = 1e-3  # parts of the mean |x|^2 that a row counts with at least
+_FASTER, _SLOW, _PART = 10.0, 0.5, 0.25
+_AWAKE, _RAREST = 2, 4  # visits without a move from which a row rests, at last 2**4 passes
+_TURNS = ((1 << np.clip(np.arange(256) - _AWAKE, 0, _RAREST)) - 1).astype(np.uint8)
+_MORE, _MOST = 0.2, 16.0  # passes of an iteration, in parts of those done, and at most
 _MOST_PASSES = 16  # over awake rows, for one over all
 _LEAST = 1e-290  # what can be divided by
 
@@ -126,9 +131,10 @@ class SDCA(Solver):
         -------
         State
             Sets ``value`` at the start, and in ``memory`` the slopes ``dual`` of shape
-            (n_outputs, n_rows), ``z``, ``intercept``, ``still``, ``turns``, ``norms``, ``rngs``,
-            ``eta`` of the best point so far, and ``lower``, about the bound that the slopes
-            give; for softmax in place of ``dual`` and ``lower`` the ``slopes`` of shape
+            (n_outputs, n_rows), ``z``, ``intercept``, ``coupling``, ``still``, ``turns``,
+            ``norms``, ``rngs``, ``eta`` of the best point so far, ``lower``, about the bound that
+            the slopes give, and ``uneven``, what share of them their sums are; for softmax in
+            place of ``dual``, ``lower`` and ``uneven`` the ``slopes`` of shape
             (n_rows, n_outputs), and after a step ``grad``.
         """
         objective = problem.objective
@@ -159,15 +165,19 @@ class SDCA(Solver):
             rngs=[np.random.default_rng(rng.randint(2**31 - 1)) for _ in range(1 if joint else k)],
             eta=eta,
         )
+        state.memory["coupling"] = self._couplings(problem, state.memory)
         if not joint:
-            state.memory["lower"] = -np.inf
+            state.memory.update(lower=-np.inf, uneven=np.ones(k))
         return state
 
     def step(self, problem, state):
-        """Do about one pass over the rows; the value is that of the best point so far."""
+        """Do some passes over the rows; the value is that of the best point so far."""
         memory, objective = state.memory, problem.objective
-        state.t += self._passes(problem, state)
-        state.passes += 1
+        # Late ones are cheap beside the F that would have told of each.
+        wanted = min(max(1.0, _MORE * state.passes), _MOST)
+        visits = self._passes(problem, state, wanted)
+        state.t += visits
+        state.passes += max(1, round(visits / (len(memory["still"]) * objective.n_active)))
         joint, threshold = objective.loss.joint, self._threshold(problem)
         theta = objective.zeros()
         W, b = objective.split(theta)
@@ -182,7 +192,7 @@ class SDCA(Solver):
         else:
             eta = objective.linear(theta)
             value = problem.value(theta, objective.slopes(eta)[0])
-            memory["lower"] = self._lower(problem, memory, penalty)
+            self._bound(problem, memory, penalty, value)
         better = value < state.value or not np.isfinite(state.value)
         if better:
             state.theta = state.point = theta
@@ -205,42 +215,39 @@ class SDCA(Solver):
         inv = 1.0 if problem.inv_scale is None else problem.inv_scale
         return float(np.max(problem.l1 / inv, initial=0.0)) / problem.decay
 
-    def _passes(self, problem, state):
-        """Do dual steps on about as many rows as there are, for each output; return how many."""
+    def _passes(self, problem, state, wanted):
+        """Do dual steps on ``wanted`` times as many rows as there are; return how many."""
         memory, objective = state.memory, problem.objective
-        per_row = self._per_row(problem)
-        per_intercept, active = 0.0, objective.active()
-        if objective.fit_intercept:
-            mean = float(memory["norms"][active].mean())
-            per_intercept = _COUPLED * (mean * per_row or 1.0 / objective.mass)
-        numbers = per_row, per_intercept, self._threshold(problem)
-        shared = memory["norms"], *numbers, objective.shift, objective.pointwise()
-        rows, intercept = objective.memory(), memory["intercept"]
+        per_row, active = self._per_row(problem), objective.active()
+        shared = self._threshold(problem), objective.shift, objective.pointwise()
+        rows, intercept, coupling = objective.memory(), memory["intercept"], memory["coupling"]
+        whole = len(active) == objective.n_rows
+        place = (np.arange(len(active)) & _TURNS[-1]).astype(np.uint8)
 
         def turn(j, order):
-            if objective.fit_intercept:
-                # The intercept of this pass is the centre of the next one's penalty.
-                intercept[j] -= per_intercept * float(objective.s @ memory["dual"][j])
+            # The intercept of this pass is the centre of the next one's penalty.
+            intercept[j] -= coupling[j] * float(objective.s @ memory["dual"][j])
             of_output = memory["z"][j], intercept[j], memory["dual"][j], memory["still"][j]
-            intercept[j] = _kernels.sdca_block(rows, order, j, *of_output, *shared)
+            numbers = memory["norms"], per_row, coupling[j]
+            intercept[j] = _kernels.sdca_block(rows, order, j, *of_output, *numbers, *shared)
 
         def joint_turn(j, order):
-            intercept[:] -= per_intercept * (objective.s @ memory["slopes"])
-            of_all = memory["z"], intercept, memory["slopes"], memory["still"][0]
-            _kernels.sdca_joint_block(rows, order, *of_all, *shared)
+            intercept[:] -= coupling[j] * (objective.s @ memory["slopes"])
+            of_all = memory["z"], intercept, memory["slopes"], memory["still"][j]
+            numbers = memory["norms"], per_row, coupling[j]
+            _kernels.sdca_joint_block(rows, order, *of_all, *numbers, *shared)
 
         def one(_, j):
-            visits = 0
-            for _ in range(_MOST_PASSES):
-                still = memory["still"][j][active]
-                # Counted one by one: every row that rests has its turn.
-                order = self._awake(active, still, memory["turns"][j])
+            visits, still = 0, memory["still"][j]
+            for _ in range(int(_MOST_PASSES * wanted)):
+                order = self._awake(still if whole else still[active], place, memory["turns"][j])
+                order = order if whole else active[order]
                 memory["turns"][j] += 1
                 if self.settings.shuffle:
                     order = shuffled(order, memory["rngs"][j])
-                (joint_turn if objective.loss.joint else turn)(j, np.ascontiguousarray(order))
+                (joint_turn if objective.loss.joint else turn)(j, order)
                 visits += len(order)
-                if visits >= len(active):
+                if visits >= wanted * len(active):
                     break
             return visits
 
@@ -249,34 +256,58 @@ class SDCA(Solver):
         return sum(in_turn(one, outputs, objective.n_threads))
 
     @staticmethod
-    def _awake(active, still, turn):
-        """Return the rows to visit: those that moved lately, and some of the others."""
-        rare = np.clip(still.astype(np.int64) - _AWAKE, 0, _RAREST)
-        if not rare.any():
-            return active.copy()
+    def _awake(still, place, turn):
+        """Return which of the rows to visit: those that moved lately, and some of the others."""
+        turns = _TURNS[still]
         # Rows that rest are spread evenly over the passes.
-        return active[(np.arange(len(active)) + turn) % (1 << rare) == 0]
+        turns &= place + np.uint8(turn & int(_TURNS[-1]))
+        return np.flatnonzero(turns == 0)
 
-    def _lower(self, problem, memory, penalty):
-        """Return about the bound of F that a certificate finds from the slopes."""
+    def _couplings(self, problem, memory):
+        """Return what a slope takes from the intercept of each output, at first."""
+        objective, outputs = problem.objective, len(memory["still"])
+        if not objective.fit_intercept:
+            return np.zeros(outputs)
+        most = self._most_coupled(problem, memory)
+        norms = memory["norms"][objective.active()]
+        if objective.loss.joint or not norms.any():
+            return np.full(outputs, most)
+        # Light rows wait for an intercept that follows every heavy one.
+        mean = float(norms.mean())
+        part = 1.0 / float(np.mean(mean / np.maximum(norms, _TINY * mean)))
+        return np.full(outputs, _COUPLED / _MOST_COUPLED * part * most)
+
+    def _most_coupled(self, problem, memory):
+        objective = problem.objective
+        mean = float(memory["norms"][objective.active()].mean())
+        return _MOST_COUPLED * mean * self._per_row(problem) or 1.0 / objective.mass
+
+    def _bound(self, problem, memory, penalty, value):
+        """Keep about the bound of F that a certificate finds from the slopes.
+
+        And let intercepts follow faster, where it is they that keep it from F.
+        """
         objective, loss = problem.objective, problem.objective.loss
         dual, s = memory["dual"], objective.s
-        total = dual @ s
-        size = np.abs(dual) @ s
         u = np.ascontiguousarray(dual.T)
-        y = objective.y
-        if u.shape[1] == 1 and y.ndim == 1 and not loss.codes:
-            y = y[:, None]
+        y = targets(objective)
         with np.errstate(all="ignore"):
             terms = loss.conjugate(y, loss.project(y, u, np), np)
             terms = np.where(s[:, None] > 0, s[:, None] * terms, 0.0)
             lower = -float(terms.sum()) / objective.mass - penalty
             if objective.fit_intercept:
+                total, size = dual @ s, np.abs(dual) @ s
                 lower += float(memory["intercept"] @ total) / objective.mass
                 # Slopes that are made to add up to zero lose about this share.
                 lost = np.abs(total) / np.maximum(0.5 * (size + np.abs(total)), 1e-300)
-                lower -= float(lost.max()) * abs(lower)
-        return lower
+                left, lower = lost * abs(lower), lower - float(lost.max()) * abs(lower)
+                slow = (lost > _SLOW * memory["uneven"]) & (left > _PART * (value - lower))
+                faster = np.minimum(
+                    _FASTER * memory["coupling"], self._most_coupled(problem, memory)
+                )
+                memory["coupling"] = np.where(slow, faster, memory["coupling"])
+                memory["uneven"] = lost
+        memory["lower"] = lower
 
     def restart(self, state, theta, value):
         """Put ``state`` back to ``theta``; the slopes go on from where they are."""
