@@ -56,7 +56,8 @@ _INTRO = r"""{summary}
         Entries are clipped first.
     max_iter : int, default=1000
         Iterations at most: passes over the rows of a stochastic solver, steps of a batch
-        one. Schedules with a horizon take it as such.
+        one. Schedules with a horizon take it as such, and so do rates from the data where it
+        is at least 20.
     tol : float or None, default=1e-4
         When to stop. Solvers that see all rows at each step, such as ``"gd"``, or after
         each pass, such as ``"saga"``: when ``optimality_`` is at most this. Other stochastic

@@ -17,6 +17,7 @@ from .solvers import as_solver, automatic, automatic_stream, resolve_solver
 
 __all__ = ["Plan", "decided", "read"]
 
+_PASSES = 20  # of a fit, from which rates from the data cool down before it ends
 _PLAIN = frozenset([str, int, float, bool])  # types whose values never change
 
 
@@ -173,6 +174,7 @@ def _read(est, kind, method):
             f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
         )
     ours = isinstance(est.solver, str) and est.solver == "auto"
+    n_passes = int(est.max_iter) if method == "fit" and est.max_iter >= _PASSES else None
     settings = Settings(
         schedule=schedule,
         eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
@@ -182,6 +184,8 @@ def _read(est, kind, method):
         shuffle=bool(est.shuffle),
         average=int(est.average),
         horizon=int(est.max_iter),
+        n_passes=n_passes,
+        sure=n_passes is not None and est.tol is None and not est.early_stopping,
         power_t=est.power_t,
         violation=est.verbose > 0,
     )

@@ -1,12 +1,15 @@
 """With no rate given, every rule comes near the optimum in twenty passes, whatever the data."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn import datasets
-from sklearn.linear_model import Ridge
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, Ridge
 
 from skgd import GDClassifier, GDRegressor
 from skgd.rules import RULES
@@ -137,3 +140,60 @@ def test_with_zeros_to_keep_or_a_rate_given_the_model_is_the_iterate(params):
     state = fitted.fit((X - X.mean(axis=0)) / X.std(axis=0), y)._state.state
     assert state.memory["average"] is None
     assert np.array_equal(state.point, state.theta)
+
+
+def rates_of(max_iter, **params):
+    X, y = SETS["breast_cancer"]()
+    params = {"solver": "sgd", "tol": None, "random_state": 0, **params}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # ends at max_iter, as is meant
+        return GDClassifier(max_iter=max_iter, **params).fit(X, y).history_["rate"]
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_rates_of_a_fit_cool_down_where_it_has_passes_for_it(penalty):
+    warm, cold = rates_of(19, penalty=penalty), rates_of(20, penalty=penalty)
+    assert warm[-1] > 0.5 * warm[11]
+    assert 0.0 < cold[-1] < 0.05 * cold[11]
+    # A run that a rule may end sooner begins as a longer one does.
+    stopped = rates_of(20, penalty=penalty, tol=1e-12, n_iter_no_change=20)
+    longer = rates_of(60, penalty=penalty, tol=1e-12, n_iter_no_change=60)
+    np.testing.assert_array_equal(stopped[:12], longer[:12])
+    assert 0.0 < stopped[-1] < 0.05 * stopped[11]
+
+
+def test_a_stream_never_cools_down():
+    X, y = SETS["breast_cancer"]()
+    est = GDClassifier(solver="sgd", max_iter=20, random_state=0)
+    rates = []
+    for _ in range(25):
+        rates.append(est.partial_fit(X, y, classes=[0, 1])._state.state.rate)
+    assert rates[-1] > 0.5 * rates[11]
+
+
+@pytest.mark.parametrize(
+    "solver, ratio",
+    [("momentum", 0.0), ("adam", 0.0), ("sgd", 0.5), ("momentum", 0.5), ("adam", 0.5)],
+)
+def test_a_fit_that_cools_down_ends_nearer(solver, ratio, monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((3000, 20)) @ (np.eye(20) + 0.5) * np.geomspace(0.1, 10, 20)
+    y = X @ (rng.standard_normal(20) / X.std(axis=0)) + 3.0 * rng.standard_normal(3000)
+    params = {"penalty": "elasticnet" if ratio else "l2", "l1_ratio": ratio, "alpha": 1e-3}
+
+    def F(coef, intercept):
+        size = ratio * np.abs(coef).sum() + (1 - ratio) / 2 * (coef @ coef)
+        return np.mean((y - X @ coef - intercept) ** 2) / 2 + 1e-3 * size
+
+    if ratio:
+        oracle = ElasticNet(alpha=1e-3, l1_ratio=ratio, tol=1e-12, max_iter=100_000).fit(X, y)
+    else:
+        oracle = Ridge(alpha=1e-3 * len(y), solver="svd").fit(X, y)
+    best, ends = F(oracle.coef_, oracle.intercept_), []
+    for least in (20, 10**9):
+        monkeypatch.setattr("skgd._params._PASSES", least)
+        est = GDRegressor(solver=solver, max_iter=20, tol=None, random_state=0, **params)
+        est.fit(X, y)
+        ends.append(F(est.coef_, est.intercept_) - best)
+        np.testing.assert_allclose(est.loss_curve_[-1], F(est.coef_, est.intercept_), rtol=1e-9)
+    assert ends[0] < 0.7 * ends[1]

@@ -273,3 +273,14 @@ def test_a_function_that_gives_no_rate_is_named_with_its_step(bad):
 def test_what_cannot_be_a_schedule_is_refused(spec, error, message):
     with pytest.raises(error, match=message):
         resolve_schedule(spec)
+
+
+def test_a_rate_of_our_own_cools_down_where_the_last_step_is_known():
+    context = RateContext(2.0, 1000, 1e-4, None, 0.5)
+    schedule = AutoDecay(power=0.0, last=200)
+    rates = np.concatenate([schedule.rates(k, 20 * k, 20, context) for k in range(10)])
+    assert (rates[:120] == 2.0).all()
+    assert (np.diff(rates) <= 0).all()
+    assert_allclose(rates[120:], 2.0 * (200 - np.arange(120, 200)) / 80, atol=2.0 / 32)
+    assert 0.0 < rates[-1] <= 2.0 / 32
+    assert AutoDecay(power=0.0).rates(9, 199, 1, context)[0] == 2.0

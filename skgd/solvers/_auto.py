@@ -10,9 +10,12 @@ from ._given import BOUNDS, RATES, STEPS, given
 __all__ = ["automatic", "automatic_stream"]
 
 _STEEP = 500.0  # what rows do to each other's slopes, up to which dual ascent needs few passes
-_THIN, _DENSE = 250.0, 50.0  # the same of a smooth loss, for rows of few entries and of many
+_CROWDED, _FLAT = 2.0, 30.0  # rows a column, from which it is no more than this
+_ROOMY, _SHEER = 0.75, 5e4  # and up to which it may be this: each row has something of its own
+_CLOSE, _SMOOTH = 0.5, 250.0  # the same where the slopes of the loss bend everywhere
+_TIGHT = 50.0  # and for other smooth losses
 _MANY = 0.1  # of all entries stored: such rows are seldom as unlike each other as those of text
-_GENTLE, _LITTLE = 50.0, 1.0  # from which `lbfgs` needs many steps; more where curvatures jump
+_GENTLE, _LITTLE = 50.0, 0.1  # from which `lbfgs` needs many steps; more where curvatures jump
 _FEW, _ALIKE = 10, 0.9  # a tenth of the columns, and what part of |x|^2 they may hold
 
 
@@ -41,13 +44,16 @@ def automatic(problem, settings):
 
     Coefficients depend on each other within an output, for softmax across outputs too. Rows fit
     where there is an l2 part and the mean of ``|x|^2 / (n alpha)``, the part of alpha that is
-    l2, is at most 500: about what passes `sdca` needs. Of dense rows x is centred, with an
-    intercept. Smooth losses ask for more: no more rows than columns, a tenth of which hold at
-    most nine tenths of ``|x|^2``; an l1 part no larger than the l2 part, for ``squared_error``
-    none; and a figure of at least 1 where the second derivative jumps, as of ``huber`` and of
-    squared hinges and tubes, and 50 elsewhere, since few steps of `lbfgs` do below, which are the
-    first of `newton` and `smoothing` too; and of at most 250, or 50 where more than a tenth of the
-    entries is stored. A band is narrow up to one standard deviation of the targets.
+    l2, is at most 500: about what passes `sdca` needs. Where there are at most three quarters as
+    many rows as columns it needs fewer, and 50,000 will do; where more than twice as many, 30. Of
+    dense rows x is centred, with an intercept. Smooth losses ask for more: a tenth of the columns
+    that hold at most nine tenths of ``|x|^2``; and an l1 part no larger than the l2 part, for
+    ``squared_error`` none. Where the second derivative jumps, as of ``huber`` and of squared
+    hinges and tubes, no more rows than columns and a figure from 0.1 to 50,000 up to three quarters
+    as many, else to 50; elsewhere half as many rows as columns at most, and from 50 to 250: few
+    steps of `lbfgs` do below, which are the first of `newton` and `smoothing` too. Not above
+    50 where more than a tenth of the entries is stored. A band is narrow up to one standard
+    deviation of the targets.
 
     Parameters
     ----------
@@ -76,7 +82,12 @@ def automatic(problem, settings):
         if not known or decided:
             return "adam"
         wide = block_size(objective) > FACTORED
-        return "sdca" if wide and _steepness(problem, settings) <= _STEEP else "smoothing"
+        most = _STEEP
+        if objective.n_active > _CROWDED * objective.n_features:
+            most = _FLAT
+        elif objective.n_active <= _ROOMY * objective.n_features:
+            most = _SHEER
+        return "sdca" if wide and _steepness(problem, settings) <= most else "smoothing"
     if decided:
         return "gd"
     # Where the second derivative jumps, rows come and go in a Hessian.
@@ -108,10 +119,12 @@ def _suits_dual(problem, settings):
     if loss.joint or (loss.name == "squared_error" and problem.has_l1):
         return False
     # More rows than columns, or a strong l1 part, and rows disturb each other far more.
-    if objective.n_active > objective.n_features or problem.pull > problem.decay:
+    share = objective.n_active / objective.n_features
+    if share > (1.0 if loss.jumps else _CLOSE) or problem.pull > problem.decay:
         return False
-    thin = objective.n_stored <= _MANY * objective.n_rows * objective.n_features
-    least, most = _LITTLE if loss.jumps else _GENTLE, _THIN if thin else _DENSE
+    least, most = _LITTLE if loss.jumps else _GENTLE, _TIGHT
+    if objective.n_stored <= _MANY * objective.n_rows * objective.n_features:
+        most = _SMOOTH if not loss.jumps else _SHEER if share <= _ROOMY else _TIGHT
     return least <= _steepness(problem, settings, apart=True) <= most
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..rules import SGD
+
 __all__ = ["pilot_rates"]
 
 _ROWS = 2048
@@ -15,7 +17,7 @@ _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allow
 _FALLS = 0.5  # power of the rate below which a rule's metric falls by itself
 
 
-def pilot_rates(solver, problem, theta, late, size):
+def pilot_rates(solver, problem, theta, late, size, sure=False):
     """Return the initial rates with which a short run on few rows gets lowest.
 
     A first guess comes from the curvature of the loss and the size of the rows; from
@@ -36,14 +38,16 @@ def pilot_rates(solver, problem, theta, late, size):
         Whether the run may give a mean of late iterates.
     size : int
         Rows of a step.
+    sure : bool, default=False
+        Whether the run will surely go on until its rates have cooled down.
 
     Returns
     -------
     of_iterate, of_mean : float
         Positive and finite: the smallest rate with which the iterate does well, and one
         with which the mean does, None unless ``late``. The latter is the smallest too,
-        but the largest for a rule whose metric falls by itself; with few rows not above
-        ``of_iterate``.
+        but the largest for a rule whose metric falls by itself, and for plain SGD where the
+        run is sure to cool down; with few rows not above ``of_iterate``.
 
     Notes
     -----
@@ -88,8 +92,10 @@ def pilot_rates(solver, problem, theta, late, size):
     if late:
         good = _good_rates(lambda rate: fall("mean", rate), guess)
         # But a metric that goes on falling after the pilot makes good for a large rate, and
-        # never for a small one.
-        of_mean = float(max(good) if solver.rule.auto_power < _FALLS else min(good))
+        # never for a small one. So do rates that are bound to go to nothing, if no move counts
+        # in those that follow.
+        falls = solver.rule.auto_power < _FALLS or (sure and type(solver.rule) is SGD)
+        of_mean = float(max(good) if falls else min(good))
         if objective.n_active < _MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean

@@ -158,7 +158,7 @@ class Stochastic(Solver):
         elif wants_scaling(self.settings):
             late = memory["late"]
             memory["stream_eta0"], of_mean = pilot_rates(
-                self, problem, state.theta, late, memory["batch_size"]
+                self, problem, state.theta, late, memory["batch_size"], self.settings.sure
             )
             memory["eta0"] = of_mean if late else memory["stream_eta0"]
         else:  # a schedule that gives rates of its own needs none from the data
@@ -235,9 +235,13 @@ class Stochastic(Solver):
     def _pass(self, problem, state, still=None):
         """Do a pass; return the sum of the losses at ``still``, if that is a point."""
         loss = self.run_pass(problem, state, self._order(problem, state), still)
-        averaged = state.memory["n_averaged"] > 0
-        state.point = state.memory["average"] if averaged else state.theta
+        memory = state.memory
+        state.point = memory["average"] if memory["n_averaged"] > 0 else state.theta
         state.passes += 1
+        if memory["late"] and state.passes == self.settings.n_passes:
+            # Cooled down the iterate has little noise left, and lags behind nothing.
+            if problem.value(state.theta) < problem.value(state.point):
+                state.point, memory["n_averaged"] = state.theta, 0
         return loss
 
     def _order(self, problem, state):
@@ -314,8 +318,13 @@ class Stochastic(Solver):
         schedule = settings.schedule
         if schedule is None:
             auto = isinstance(settings.eta0, str)
-            power = self.rule.auto_power / (_SLOWER if state.memory["late"] else 1.0)
-            schedule = AutoDecay(power, state.memory["span"]) if auto else Constant()
+            slower = state.memory["late"] or settings.sure
+            power = self.rule.auto_power / (_SLOWER if slower else 1.0)
+            span, last = state.memory["span"], None
+            if settings.n_passes is not None and span < _CONSTANT:
+                n_steps_a_pass = -(-problem.objective.n_active // state.memory["batch_size"])
+                last = settings.n_passes * n_steps_a_pass
+            schedule = AutoDecay(power, span, last) if auto else Constant()
         eta0 = state.memory["eta0"]
         if state.memory["late"] and state.passes == 0:
             # These rows may be the first of a stream, learnt once.
