@@ -423,6 +423,11 @@ def test_inside_the_rounding_slopes_decide():
         assert found.t == pytest.approx(1.0, abs=0.2)
 
 
+def test_below_the_rounding_of_slopes_nothing_is_tried():
+    found = strong_wolfe(lambda t: pytest.fail("evaluated"), -1e-33, 1.0, noise=4e-15)
+    assert (found.t, found.n_evaluations, found.ok) == (0.0, 0, False)
+
+
 @pytest.mark.parametrize("penalty", [L2(), NoPenalty()])
 def test_a_line_of_margins_has_the_values_and_slopes_of_f(make_problem, penalty):
     problem = make_problem(Softmax(), penalty, 0.3, kind="classes", scaled=True)

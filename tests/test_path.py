@@ -97,6 +97,11 @@ def test_a_grid_begins_where_the_last_coefficient_vanishes(kind, penalty, rows, 
     path = regularization_path(est.set_params(**TIGHT), X, y, alphas=[0.999 * top, top])
     assert not path.coefs[0].any()
     assert path.coefs[1].any()
+    # The start is the optimum, and rounding is not compared with rounding until it looks so.
+    at_top = clone(est).set_params(alpha=top, tol=1e-4).fit(X, y)
+    assert not at_top.coef_.any()
+    assert at_top.n_iter_ == 1
+    assert at_top.stop_reason_ == "converged"
 
 
 @pytest.mark.parametrize("loss, kind", [("absolute_error", "regression"), ("hinge", "binary")])

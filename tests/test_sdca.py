@@ -223,3 +223,33 @@ def test_text_with_few_rows_at_the_kink_is_solved():
     est = GDClassifier("hinge", solver="sdca", alpha=1e-5, tol=1e-6, random_state=0).fit(X, y)
     assert est.converged_
     assert est.optimality_ <= 1e-6
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2])
+def test_light_rows_do_not_wait_for_an_intercept_that_follows_heavy_ones(alpha):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((600, 3000), density=0.01, rng=rng, data_sampler=rng.standard_normal)
+    X = sparse.csr_array(sparse.diags_array(10 ** rng.uniform(-1.5, 1.5, 600)) @ X)
+    y = (rng.random(600) < 0.3).astype(int)
+    est = GDClassifier("hinge", solver="sdca", alpha=alpha, random_state=0).fit(X, y)
+    assert est.converged_
+    # With a share of what the mean row does to itself it took hundreds of passes or thousands.
+    assert est.t_ < 80 * 600
+    K = (X @ X.T).toarray() / (alpha * 600)
+    oracle = SVC(kernel="precomputed", C=1.0, tol=1e-8).fit(K, y)
+    eta = oracle.decision_function(K)
+    a = np.zeros(600)
+    a[oracle.support_] = oracle.dual_coef_[0]
+    F = np.maximum(0, 1 - (2 * y - 1) * eta).mean() + a @ K @ a / (2 * 600)
+    assert F * (1 - 1e-7) <= est.loss_curve_[-1] <= F + 1e-4
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-2])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "log_loss"])
+def test_rows_that_hardly_change_themselves_do_not_leave_the_intercept_behind(loss, alpha):
+    # A share of what a row does to itself is next to nothing then, and has to grow.
+    X, rng = rows(2000)
+    y = (X[:, 0] + rng.logistic(size=2000) > 1.5).astype(int)
+    est = GDClassifier(loss, solver="sdca", alpha=alpha, random_state=0).fit(X, y)
+    assert est.converged_
+    assert est.n_iter_ <= 60

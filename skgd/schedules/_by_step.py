@@ -9,7 +9,8 @@ from .._schedule import Schedule
 
 __all__ = ["AutoDecay", "InvScaling", "Optimal"]
 
-_COOLING, _STAIRS = 0.4, 32  # last part of a run, over which a rate goes to nothing, and in what
+_COOLING = 0.4  # last part of a run, over which a rate goes to nothing
+_STAIRS = 32  # in which it does
 
 
 class Optimal(Schedule):

@@ -81,12 +81,8 @@ def automatic(problem, settings):
         known = objective.loss.smoothed(1.0) is not None and not problem.custom
         if not known or decided:
             return "adam"
-        wide = block_size(objective) > FACTORED
-        most = _STEEP
-        if objective.n_active > _CROWDED * objective.n_features:
-            most = _FLAT
-        elif objective.n_active <= _ROOMY * objective.n_features:
-            most = _SHEER
+        wide, share = block_size(objective) > FACTORED, _rows_a_column(objective)
+        most = _FLAT if share > _CROWDED else _STEEP if share > _ROOMY else _SHEER
         return "sdca" if wide and _steepness(problem, settings) <= most else "smoothing"
     if decided:
         return "gd"
@@ -119,13 +115,17 @@ def _suits_dual(problem, settings):
     if loss.joint or (loss.name == "squared_error" and problem.has_l1):
         return False
     # More rows than columns, or a strong l1 part, and rows disturb each other far more.
-    share = objective.n_active / objective.n_features
+    share = _rows_a_column(objective)
     if share > (1.0 if loss.jumps else _CLOSE) or problem.pull > problem.decay:
         return False
     least, most = _LITTLE if loss.jumps else _GENTLE, _TIGHT
     if objective.n_stored <= _MANY * objective.n_rows * objective.n_features:
         most = _SMOOTH if not loss.jumps else _SHEER if share <= _ROOMY else _TIGHT
     return least <= _steepness(problem, settings, apart=True) <= most
+
+
+def _rows_a_column(objective):
+    return objective.n_active / max(objective.n_features, 1)
 
 
 def _steepness(problem, settings, apart=False):
