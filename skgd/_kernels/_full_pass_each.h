@@ -22,9 +22,8 @@ static double T(full_pass)(const rows_t *rows, const loss_t *loss, idx_t start,
         total += weighted_sum(n, per_row, s, value);
         if (!grad) continue;
         weigh_all(n, k, s, slope);
-        /* Long rows that follow each other are fetched well by the machine itself, and sparse
-           ones too. */
-        const idx_t rest = !SPARSE && rows->d <= TILE ? stop - first - n : 0;
+        /* Sparse rows that follow each other are fetched well by the machine itself. */
+        const idx_t rest = !SPARSE ? stop - first - n : 0;
         const idx_t n_next = rest < size ? rest : size;
         for (idx_t r = 0; r < n_next; r++) next[r] = first + n + r;
         T(accumulate)(rows, ids, n, k, slope, grad, next, n_next);

@@ -370,7 +370,18 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
                 for (idx_t q = r; j == 0 && q < r + 4 && q < n_next; q++)
                     prefetch_range((const char *)(data + next[q] * d + left),
                                    (right - left) * (idx_t)sizeof(REAL));
-                SIMD for (idx_t c = left; c < right; c++)
+                idx_t c = left;
+#if VECTORS
+                /* Left to itself the compiler takes half as wide vectors, which tells where
+                   numbers are converted. */
+                for (; c + WIDTH <= right; c += WIDTH) {
+                    const T(vec) v = T(load_double)(out + c)
+                                     + ((g0 * T(load)(x0 + c) + g1 * T(load)(x1 + c))
+                                        + (g2 * T(load)(x2 + c) + g3 * T(load)(x3 + c)));
+                    memcpy(out + c, &v, sizeof(v));
+                }
+#endif
+                for (; c < right; c++)
                     out[c] += (g0 * (double)x0[c] + g1 * (double)x1[c])
                               + (g2 * (double)x2[c] + g3 * (double)x3[c]);
             }
