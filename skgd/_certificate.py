@@ -151,9 +151,13 @@ class Certificate:
             v = -self.problem.objective.split(grad)[0]
             gap = min(gap, solved_part(self.problem, theta, v, bend) / _SOLVED)
         gap = min(gap, value - self.bound)
-        # Where next to nothing can be gained, `optimality` compares with no less.
-        whole = max(self.null_value - value + gap, _NO_FALL * abs(self.null_value))
+        whole = self.whole(value - gap)
         return gap / whole if whole > 0.0 else np.nan
+
+    def whole(self, bound):
+        """Return what a gap is compared with, were this the bound of F."""
+        # A fall by less than eight digits is none: there is nothing to compare a gap with.
+        return max(self.null_value - bound, _NO_FALL * abs(self.null_value))
 
     def is_known(self, value):
         """Return whether the bound so far gives a figure of at most ``tol`` at this F."""
@@ -279,9 +283,7 @@ class Certificate:
         return pull
 
     def _figure(self, value, slack):
-        gap, whole = value - self.bound, self.null_value - self.bound
-        # A fall by less than eight digits is none: there is nothing to compare a gap with.
-        whole = max(whole, _NO_FALL * abs(self.null_value))
+        gap, whole = value - self.bound, self.whole(self.bound)
         noise = 4.0 * slack
         self.at_rounding = bool(gap <= noise)
         if not np.isfinite(gap):

@@ -12,7 +12,8 @@ from .callbacks import read_checkpoint
 __all__ = ["Origin", "check_resumable", "drawn_anew", "fingerprint", "load_checkpoint", "snapshot"]
 
 _ROWS = 256  # that stand for all of X
-# What does not change where a run goes, only how far and how it is shown.
+# What does not change where a run goes, only how far and how it is shown; but for rates that count
+# on its end.
 _FREE = frozenset("max_iter tol verbose n_jobs warm_start".split())
 
 
@@ -20,8 +21,10 @@ def load_checkpoint(path, estimator=None):
     """Return the estimator of a checkpoint, whose ``fit`` goes on where that was written.
 
     ``fit`` with the same data ends with the same bits as a fit that was never interrupted, in
-    coefficients and in ``history_``. Until then the estimator is fitted with the coefficients
-    that the run had reached. Its ``warm_start`` is True; with False, ``fit`` begins anew.
+    coefficients and in ``history_``. With another ``max_iter`` or ``tol`` rates that count on the
+    end are those of the new run from there on. Until then the estimator is fitted with the
+    coefficients that the run had reached. Its ``warm_start`` is True; with False, ``fit`` begins
+    anew.
 
     Parameters
     ----------

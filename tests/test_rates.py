@@ -197,3 +197,39 @@ def test_a_fit_that_cools_down_ends_nearer(solver, ratio, monkeypatch):
         ends.append(F(est.coef_, est.intercept_) - best)
         np.testing.assert_allclose(est.loss_curve_[-1], F(est.coef_, est.intercept_), rtol=1e-9)
     assert ends[0] < 0.7 * ends[1]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "momentum", "adam", "adadelta"])
+def test_rows_that_are_learnt_on_do_not_throw_the_model_back(solver):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 30))
+    y = (X @ rng.standard_normal(30) / 3 + 0.5 * rng.standard_normal(3000) > 0).astype(int)
+    F, best, null = classification(X, y)
+    est = GDClassifier(alpha=ALPHA, solver=solver, max_iter=20, tol=None, random_state=0).fit(X, y)
+    ends = [F(est.coef_, est.intercept_) - best]
+    for _ in range(3):
+        est.partial_fit(X, y)
+        ends.append(F(est.coef_, est.intercept_) - best)
+    # Rates are warm again, but the mean remembers.
+    assert max(ends) < 1.5 * ends[0] + 1e-5 * (null - best)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "momentum"])
+def test_rates_are_raised_where_the_iterate_is_better_than_the_mean(solver):
+    # Rare words, as large as frequent ones by their scale, are learnt slowly at the rate of these.
+    rng = np.random.default_rng(0)
+    often = 1 / np.arange(3, 3003)
+    X = rng.poisson(40 * often / often.sum(), size=(1500, 3000)).astype(float)
+    X /= np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    eta = X @ rng.standard_normal(3000)
+    y = (eta > np.median(eta)).astype(int)
+    ends = []
+    for looks in ((), (2, 4, 8)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skgd.solvers._pilot._LOOKS", looks)
+            est = GDClassifier(solver=solver, max_iter=20, tol=None, random_state=0)
+            est.fit(sp.csr_array(X), y)
+        ends.append((est.loss_curve_[-1], est._state.state.memory["eta0"]))
+        assert not len(est.restarts_)
+    assert ends[1][0] < 0.6 * ends[0][0]
+    assert ends[1][1] in (2 * ends[0][1], 4 * ends[0][1], 8 * ends[0][1])

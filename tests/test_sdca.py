@@ -253,3 +253,15 @@ def test_rows_that_hardly_change_themselves_do_not_leave_the_intercept_behind(lo
     est = GDClassifier(loss, solver="sdca", alpha=alpha, random_state=0).fit(X, y)
     assert est.converged_
     assert est.n_iter_ <= 60
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_a_bound_that_meets_F_where_zeros_are_best_is_asked_for(loss):
+    # F has nothing to fall by, and rounding must not be compared with that.
+    X, rng = rows(400, 30)
+    y = (rng.random(400) < 0.4).astype(int)
+    est = GDClassifier(loss, solver="sdca", penalty="elasticnet", l1_ratio=0.5, alpha=10.0)
+    est.set_params(random_state=0).fit(X, y)
+    assert not est.coef_.any()
+    assert est.converged_
+    assert est.n_iter_ < 20

@@ -112,7 +112,7 @@ class Optimality:
         soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta, ...)``, which reads the rows, ``promise(theta, value,
-        grad)`` and ``is_known(value)``, which do not, and ``at_rounding``.
+        grad)``, ``is_known(value)`` and ``whole(bound)``, which do not, and ``at_rounding``.
 
     Notes
     -----
@@ -156,8 +156,8 @@ class Optimality:
         if self.certificate.is_known(event.value):
             return True
         if "lower" in self.memory and event.iteration < self._iteration:
-            known = self.certificate.null_value - self.memory["lower"]
-            if event.value - self.memory["lower"] <= self._share * self.tol * known:
+            lower = self.memory["lower"]
+            if event.value - lower <= self._share * self.tol * self.certificate.whole(lower):
                 self._share *= 0.7
                 return True
             if "dual" in self.memory:

@@ -1,10 +1,9 @@
-"""A rate from the data: short runs on a few rows, from which the best is kept."""
+"""A rate from the data: short runs on a few rows, from which the best is kept, and what later
+passes say of it."""
 
 import numpy as np
 
-from ..rules import SGD
-
-__all__ = ["pilot_rates"]
+__all__ = ["hold_against_mean", "pilot_rates"]
 
 _ROWS = 2048
 _STEPS = 64  # a pilot run makes at least this many steps, in whole passes
@@ -14,10 +13,12 @@ _SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be p
 _TRIALS = 12
 _MANY_ROWS = 1024
 _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allows twice that
+# Passes after which rates may be raised by this factor, in the first half of a run.
+_LOOKS, _EARLY, _BOLDER = (2, 4, 8, 16, 32), 0.5, 2.0
 _FALLS = 0.5  # power of the rate below which a rule's metric falls by itself
 
 
-def pilot_rates(solver, problem, theta, late, size, sure=False):
+def pilot_rates(solver, problem, theta, late, size):
     """Return the initial rates with which a short run on few rows gets lowest.
 
     A first guess comes from the curvature of the loss and the size of the rows; from
@@ -38,16 +39,14 @@ def pilot_rates(solver, problem, theta, late, size, sure=False):
         Whether the run may give a mean of late iterates.
     size : int
         Rows of a step.
-    sure : bool, default=False
-        Whether the run will surely go on until its rates have cooled down.
 
     Returns
     -------
     of_iterate, of_mean : float
         Positive and finite: the smallest rate with which the iterate does well, and one
         with which the mean does, None unless ``late``. The latter is the smallest too,
-        but the largest for a rule whose metric falls by itself, and for plain SGD where the
-        run is sure to cool down; with few rows not above ``of_iterate``.
+        but the largest for a rule whose metric falls by itself; with few rows not above
+        ``of_iterate``.
 
     Notes
     -----
@@ -92,13 +91,39 @@ def pilot_rates(solver, problem, theta, late, size, sure=False):
     if late:
         good = _good_rates(lambda rate: fall("mean", rate), guess)
         # But a metric that goes on falling after the pilot makes good for a large rate, and
-        # never for a small one. So do rates that are bound to go to nothing, if no move counts
-        # in those that follow.
-        falls = solver.rule.auto_power < _FALLS or (sure and type(solver.rule) is SGD)
-        of_mean = float(max(good) if falls else min(good))
+        # never for a small one.
+        of_mean = float(max(good) if solver.rule.auto_power < _FALLS else min(good))
         if objective.n_active < _MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean
+
+
+def hold_against_mean(problem, state, n_passes, raises):
+    """Look which is better after a pass, the iterate or the mean of iterates.
+
+    Where it is the iterate, noise is not what is left of F: rates may be larger. After the last
+    pass, by when rates have cooled down, it takes the place of the mean.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is minimised.
+    state : State
+        After the pass; its ``memory`` or ``point`` may be changed.
+    n_passes : int
+        Of the run.
+    raises : bool
+        Whether to raise rates: not those of a rule whose moves keep their size.
+    """
+    memory, k = state.memory, state.passes
+    early = raises and k in _LOOKS and k <= _EARLY * n_passes
+    if not (early or k == n_passes):
+        return
+    if problem.value(state.theta) < problem.value(memory["average"]):
+        if early:
+            memory["eta0"] *= _BOLDER
+        else:
+            state.point = memory["average"] = state.theta.copy()
 
 
 def _finite(value):
