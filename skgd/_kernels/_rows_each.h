@@ -380,6 +380,15 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
                                         + (g2 * T(load)(x2 + c) + g3 * T(load)(x3 + c)));
                     memcpy(out + c, &v, sizeof(v));
                 }
+#if WIDTH >= 4
+                if (c + WIDTH / 2 <= right) {
+                    const T(half) v = T(load_double_half)(out + c)
+                                      + ((g0 * T(load_half)(x0 + c) + g1 * T(load_half)(x1 + c))
+                                         + (g2 * T(load_half)(x2 + c) + g3 * T(load_half)(x3 + c)));
+                    memcpy(out + c, &v, sizeof(v));
+                    c += WIDTH / 2;
+                }
+#endif
 #endif
                 for (; c < right; c++)
                     out[c] += (g0 * (double)x0[c] + g1 * (double)x1[c])
