@@ -1,5 +1,4 @@
-"""A rate from the data: short runs on a few rows, from which the best is kept, and what later
-passes say of it."""
+"""A rate from the data: short runs on a few rows, and what passes over all of them say of it."""
 
 import numpy as np
 
@@ -113,7 +112,8 @@ def hold_against_mean(problem, state, n_passes, raises):
     n_passes : int
         Of the run.
     raises : bool
-        Whether to raise rates: not those of a rule whose moves keep their size.
+        Whether to raise rates: not those of a rule whose moves keep their size, nor where
+        a run may be stopped for noise that would have gone.
     """
     memory, k = state.memory, state.passes
     early = raises and k in _LOOKS and k <= _EARLY * n_passes

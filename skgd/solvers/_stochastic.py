@@ -58,9 +58,10 @@ class Stochastic(Solver):
     of it come from the last third of the steps. It takes away most of the noise, so the
     rates may be larger and fall more slowly. It costs one more vector, and up to 16 sums of
     vectors a pass. A `fit` of at least 20 passes knows when it ends: rates go to nothing over
-    its last two fifths, and the last iterate is taken where it is better than the mean. Where it
-    is better after 2, 4, 8, 16 or 32 of the passes of the first half, rates of a rule whose moves
-    follow the size of gradients are doubled: it is not noise then that keeps F up.
+    its last two fifths, and the last iterate is taken where it is better than the mean. Where
+    nothing can end it before, and the iterate is better after 2, 4, 8, 16 or 32 passes of its
+    first half, rates of a rule whose moves follow the size of gradients are doubled: it is not
+    noise then that keeps F up.
     A rule holds its vectors of length ``n_params``; the order is one vector of length n.
 
     References
@@ -242,7 +243,8 @@ class Stochastic(Solver):
         state.point = memory["average"] if memory["n_averaged"] > 0 else state.theta
         state.passes += 1
         if memory["late"] and self.settings.n_passes is not None:
-            hold_against_mean(problem, state, self.settings.n_passes, not self.rule.adaptive)
+            raises = self.settings.sure and not self.rule.adaptive
+            hold_against_mean(problem, state, self.settings.n_passes, raises)
         return loss
 
     def _order(self, problem, state):
