@@ -12,7 +12,7 @@ __all__ = ["automatic", "automatic_stream"]
 _STEEP = 500.0  # what rows do to each other's slopes, up to which dual ascent needs few passes
 _CROWDED, _FLAT = 2.0, 30.0  # rows a column, from which it is no more than this
 _ROOMY, _SHEER = 0.75, 5e4  # and up to which it may be this: each row has something of its own
-_SHARED = 5e3  # the same for several outputs of a loss whose second derivative jumps
+_SHARED = 5e3  # the same for several outputs with l2 alone, where the second derivative jumps
 _CLOSE, _SMOOTH = 0.5, 250.0  # the same where the slopes of the loss bend everywhere
 _TIGHT = 50.0  # and for other smooth losses
 _MANY = 0.1  # of all entries stored: such rows are seldom as unlike each other as those of text
@@ -51,7 +51,7 @@ def automatic(problem, settings):
     that hold at most nine tenths of ``|x|^2``; and an l1 part no larger than the l2 part, for
     ``squared_error`` none. Where the second derivative jumps, as of ``huber`` and of squared
     hinges and tubes, no more rows than columns and a figure from 0.1 to 50, or to 50,000 up to
-    three quarters as many (5,000 for several outputs); elsewhere half as many rows as columns at
+    three quarters as many (5,000 for several outputs and l2 alone); elsewhere half as many rows as columns at
     most, and from 50 to 250: few steps of `lbfgs` do below, which are the first of `newton` and
     `smoothing` too. Not above
     50 where more than a tenth of the entries is stored. A band is narrow up to one standard
@@ -124,8 +124,8 @@ def _suits_dual(problem, settings):
     if objective.n_stored <= _MANY * objective.n_rows * objective.n_features:
         most = _SMOOTH
         if loss.jumps:
-            roomy = _SHEER if objective.n_outputs == 1 else _SHARED
-            most = roomy if share <= _ROOMY else _TIGHT
+            shared = objective.n_outputs > 1 and not problem.has_l1
+            most = _TIGHT if share > _ROOMY else _SHARED if shared else _SHEER
     return least <= _steepness(problem, settings, apart=True) <= most
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["hold_against_mean", "pilot_rates"]
+__all__ = ["MANY_ROWS", "hold_against_mean", "pilot_rates"]
 
 _ROWS = 2048
 _STEPS = 64  # a pilot run makes at least this many steps, in whole passes
@@ -10,7 +10,7 @@ _MOST_PASSES = 8
 _FACTOR = 4.0
 _SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be preferred
 _TRIALS = 12
-_MANY_ROWS = 1024
+MANY_ROWS = 1024
 _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allows twice that
 # Passes after which rates may be raised by this factor, in the first half of a run.
 _LOOKS, _EARLY, _BOLDER = (2, 4, 8, 16, 32), 0.5, 2.0
@@ -92,7 +92,7 @@ def pilot_rates(solver, problem, theta, late, size):
         # But a metric that goes on falling after the pilot makes good for a large rate, and
         # never for a small one.
         of_mean = float(max(good) if solver.rule.auto_power < _FALLS else min(good))
-        if objective.n_active < _MANY_ROWS:  # too few to say what is too large
+        if objective.n_active < MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean
 

@@ -15,7 +15,7 @@ from ._batch_size import kurtosis, suitable_size, tailed_size
 from ._few_rows import Batches, Singly, one_row_terms, received_of
 from ._late import LateSingly
 from ._order import shuffled
-from ._pilot import hold_against_mean, pilot_rates
+from ._pilot import MANY_ROWS, hold_against_mean, pilot_rates
 
 __all__ = ["Stochastic"]
 
@@ -57,11 +57,10 @@ class Stochastic(Solver):
     the iterates in which that of step t has the weight :math:`t^3`, after [1]_: four fifths
     of it come from the last third of the steps. It takes away most of the noise, so the
     rates may be larger and fall more slowly. It costs one more vector, and up to 16 sums of
-    vectors a pass. A `fit` of at least 20 passes knows when it ends: rates go to nothing over
-    its last two fifths, and the last iterate is taken where it is better than the mean. Where
-    nothing can end it before, and the iterate is better after 2, 4, 8, 16 or 32 passes of its
-    first half, rates of a rule whose moves follow the size of gradients are doubled: it is not
-    noise then that keeps F up.
+    vectors a pass. In a `fit` of at least 20 passes rates go to nothing over the last two fifths,
+    and the last iterate is taken where it is better than the mean. Where nothing ends it before,
+    of 1,024 rows or more, rates of a rule whose moves follow the size of gradients are doubled
+    where the iterate is better after 2, 4, 8, 16 or 32 passes of the first half.
     A rule holds its vectors of length ``n_params``; the order is one vector of length n.
 
     References
@@ -243,9 +242,13 @@ class Stochastic(Solver):
         state.point = memory["average"] if memory["n_averaged"] > 0 else state.theta
         state.passes += 1
         if memory["late"] and self.settings.n_passes is not None:
-            raises = self.settings.sure and not self.rule.adaptive
-            hold_against_mean(problem, state, self.settings.n_passes, raises)
+            raised = self._bold(problem) and not self.rule.adaptive
+            hold_against_mean(problem, state, self.settings.n_passes, raised)
         return loss
+
+    def _bold(self, problem):
+        # A few rows are learnt by heart: what is noise there does not tell itself apart.
+        return self.settings.sure and problem.objective.n_active >= MANY_ROWS
 
     def _order(self, problem, state):
         order = problem.objective.active()
@@ -321,24 +324,19 @@ class Stochastic(Solver):
         schedule = settings.schedule
         if schedule is None:
             auto = isinstance(settings.eta0, str)
-            slower = state.memory["late"] or settings.sure
+            slower = state.memory["late"] or self._bold(problem)
             power = self.rule.auto_power / (_SLOWER if slower else 1.0)
             span, last = state.memory["span"], None
             if settings.n_passes is not None and span < _CONSTANT:
-                n_steps_a_pass = -(-problem.objective.n_active // state.memory["batch_size"])
-                last = settings.n_passes * n_steps_a_pass
+                steps = -(-problem.objective.n_active // state.memory["batch_size"])
+                last = settings.n_passes * steps
             schedule = AutoDecay(power, span, last) if auto else Constant()
         eta0 = state.memory["eta0"]
         if state.memory["late"] and state.passes == 0:
             # These rows may be the first of a stream, learnt once.
             eta0 = min(eta0, state.memory["stream_eta0"])
-        context = RateContext(
-            eta0,
-            settings.horizon,
-            problem.alpha,
-            problem.objective.loss,
-            settings.power_t,
-        )
+        loss = problem.objective.loss
+        context = RateContext(eta0, settings.horizon, problem.alpha, loss, settings.power_t)
         return schedule.rates(state.passes, state.t, n_steps, context) * state.rate_scale
 
     def moved(self, problem, theta, order, rates):
