@@ -51,11 +51,10 @@ def automatic(problem, settings):
     that hold at most nine tenths of ``|x|^2``; and an l1 part no larger than the l2 part, for
     ``squared_error`` none. Where the second derivative jumps, as of ``huber`` and of squared
     hinges and tubes, no more rows than columns and a figure from 0.1 to 50, or to 50,000 up to
-    three quarters as many (5,000 for several outputs and l2 alone); elsewhere half as many rows as columns at
-    most, and from 50 to 250: few steps of `lbfgs` do below, which are the first of `newton` and
-    `smoothing` too. Not above
-    50 where more than a tenth of the entries is stored. A band is narrow up to one standard
-    deviation of the targets.
+    three quarters as many (5,000 for several outputs and l2 alone); elsewhere half as many rows
+    as columns at most, and from 50 to 250: few steps of `lbfgs` do below, which are the first of
+    `newton` and `smoothing` too. Not above 50 where more than a tenth of the entries is stored. A
+    band is narrow up to one standard deviation of the targets.
 
     Parameters
     ----------
