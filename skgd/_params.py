@@ -174,7 +174,7 @@ def _read(est, kind, method):
             f"alpha={est.alpha!r}. Use learning_rate='auto' or 'invscaling'."
         )
     ours = isinstance(est.solver, str) and est.solver == "auto"
-    n_passes = int(est.max_iter) if method == "fit" and est.max_iter >= _PASSES else None
+    cools = method == "fit" and est.max_iter >= _PASSES
     settings = Settings(
         schedule=schedule,
         eta0=est.eta0 if isinstance(est.eta0, str) else float(est.eta0),
@@ -184,8 +184,8 @@ def _read(est, kind, method):
         shuffle=bool(est.shuffle),
         average=int(est.average),
         horizon=int(est.max_iter),
-        n_passes=n_passes,
-        sure=n_passes is not None and est.tol is None and not est.early_stopping,
+        cools=cools,
+        sure=cools and est.tol is None and not est.early_stopping,
         power_t=est.power_t,
         violation=est.verbose > 0,
     )

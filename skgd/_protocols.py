@@ -61,8 +61,8 @@ class Settings:
     shuffle: bool = True
     average: bool | int = False
     horizon: int = 1000
-    n_passes: int | None = None  # by the end of which rates from the data have cooled down
-    sure: bool = False  # whether the run surely lasts so long
+    cools: bool = False  # whether rates from the data have cooled down by the end of the horizon
+    sure: bool = False  # and whether the run surely lasts so long
     power_t: float = 0.5
     violation: bool = False  # compute the violation at each step, though it costs a pass
 

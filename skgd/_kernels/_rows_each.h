@@ -372,7 +372,7 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
                                    (right - left) * (idx_t)sizeof(REAL));
                 idx_t c = left;
 #if VECTORS
-                /* Left to itself the compiler takes half as wide vectors, which tells where
+                /* Left to itself the compiler takes half as wide vectors, which costs time where
                    numbers are converted. */
                 for (; c + WIDTH <= right; c += WIDTH) {
                     const T(vec) v = T(load_double)(out + c)
@@ -390,9 +390,9 @@ INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k
                 }
 #endif
 #endif
-                for (; c < right; c++)
-                    out[c] += (g0 * (double)x0[c] + g1 * (double)x1[c])
-                              + (g2 * (double)x2[c] + g3 * (double)x3[c]);
+                SIMD for (idx_t e = c; e < right; e++)
+                    out[e] += (g0 * (double)x0[e] + g1 * (double)x1[e])
+                              + (g2 * (double)x2[e] + g3 * (double)x3[e]);
             }
         }
         for (; r < n; r++) {

@@ -160,11 +160,10 @@ class AutoDecay(Schedule):
 
     def base_rates(self, k, t, n_steps, context):
         stair = max(1, self.span // 8)
-        if n_steps == 1 and self.last is None:  # of many calls
-            return context.eta0 / (1.0 + t // stair * stair / self.span) ** self.power
-        t = t + np.arange(n_steps)
+        if n_steps > 1:  # of one step of many calls a number will do
+            t = t + np.arange(n_steps)
         rates = context.eta0 / (1.0 + t // stair * stair / self.span) ** self.power
         if self.last is not None:
             part = np.clip((self.last - t) / (_COOLING * self.last), 0.0, 1.0)
-            rates *= np.ceil(_STAIRS * part) / _STAIRS
+            rates = rates * np.ceil(_STAIRS * part) / _STAIRS
         return rates

@@ -10,7 +10,7 @@ _MOST_PASSES = 8
 _FACTOR = 4.0
 _SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be preferred
 _TRIALS = 12
-MANY_ROWS = 1024
+MANY_ROWS = 1024  # below, a run may learn them by heart
 _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allows twice that
 # Passes after which rates may be raised by this factor, in the first half of a run.
 _LOOKS, _EARLY, _BOLDER = (2, 4, 8, 16, 32), 0.5, 2.0

@@ -138,10 +138,10 @@ class SDCA(Solver):
         State
             Sets ``value`` at the start, and in ``memory`` the slopes ``dual`` of shape
             (n_outputs, n_rows), ``z``, ``intercept``, ``coupling``, ``still``, ``turns``,
-            ``norms``, ``rngs``, ``eta`` of the best point so far, ``lower``, about the bound that
-            the slopes give, and ``uneven``, what share of them their sums are; for softmax in
-            place of ``dual``, ``lower`` and ``uneven`` the ``slopes`` of shape
-            (n_rows, n_outputs), and after a step ``grad``.
+            ``passes`` over the rows, ``norms``, ``rngs``, ``eta`` of the best point so far,
+            ``lower``, about the bound that the slopes give, and ``uneven``, what share of them
+            their sums are; for softmax in place of ``dual``, ``lower`` and ``uneven`` the
+            ``slopes`` of shape (n_rows, n_outputs), and after a step ``grad``.
         """
         objective = problem.objective
         state = State(theta.copy())
@@ -168,6 +168,7 @@ class SDCA(Solver):
             still=np.zeros((1 if joint else k, n), dtype=np.uint8),
             norms=_kernels.row_norms(objective.memory(), objective.shift, None),
             turns=[0] * (1 if joint else k),
+            passes=0,
             rngs=[np.random.default_rng(rng.randint(2**31 - 1)) for _ in range(1 if joint else k)],
             eta=eta,
         )
@@ -180,10 +181,11 @@ class SDCA(Solver):
         """Do some passes over the rows; the value is that of the best point so far."""
         memory, objective = state.memory, problem.objective
         # Late ones are cheap beside the F that would have told of each.
-        wanted = min(max(1.0, _MORE * state.passes), _MOST)
+        wanted = min(max(1.0, _MORE * memory["passes"]), _MOST)
         visits = self._passes(problem, state, wanted)
+        memory["passes"] += max(1, round(visits / (len(memory["still"]) * objective.n_active)))
         state.t += visits
-        state.passes += max(1, round(visits / (len(memory["still"]) * objective.n_active)))
+        state.passes += 1
         joint, threshold = objective.loss.joint, self._threshold(problem)
         theta = objective.zeros()
         W, b = objective.split(theta)
@@ -231,8 +233,9 @@ class SDCA(Solver):
         place = (np.arange(len(active)) & _TURNS[-1]).astype(np.uint8)
 
         def turn(j, order):
-            # The intercept of this pass is the centre of the next one's penalty.
-            intercept[j] -= coupling[j] * float(objective.s @ memory["dual"][j])
+            if objective.fit_intercept:
+                # The intercept of this pass is the centre of the next one's penalty.
+                intercept[j] -= coupling[j] * float(objective.s @ memory["dual"][j])
             of_output = memory["z"][j], intercept[j], memory["dual"][j], memory["still"][j]
             numbers = memory["norms"], per_row, coupling[j]
             intercept[j] = _kernels.sdca_block(rows, order, j, *of_output, *numbers, *shared)

@@ -241,9 +241,9 @@ class Stochastic(Solver):
         memory = state.memory
         state.point = memory["average"] if memory["n_averaged"] > 0 else state.theta
         state.passes += 1
-        if memory["late"] and self.settings.n_passes is not None:
-            raised = self._bold(problem) and not self.rule.adaptive
-            hold_against_mean(problem, state, self.settings.n_passes, raised)
+        if memory["late"] and self.settings.cools:
+            raises = self._bold(problem) and not self.rule.adaptive
+            hold_against_mean(problem, state, self.settings.horizon, raises)
         return loss
 
     def _bold(self, problem):
@@ -327,9 +327,9 @@ class Stochastic(Solver):
             slower = state.memory["late"] or self._bold(problem)
             power = self.rule.auto_power / (_SLOWER if slower else 1.0)
             span, last = state.memory["span"], None
-            if settings.n_passes is not None and span < _CONSTANT:
+            if settings.cools and span < _CONSTANT:
                 steps = -(-problem.objective.n_active // state.memory["batch_size"])
-                last = settings.n_passes * steps
+                last = settings.horizon * steps
             schedule = AutoDecay(power, span, last) if auto else Constant()
         eta0 = state.memory["eta0"]
         if state.memory["late"] and state.passes == 0:
