@@ -16,7 +16,7 @@ from ._dual import (
     unread_gap,
 )
 from ._room import lacks_room, nearer, solved_part
-from ._smoother import left_by, optimum_of, wider_band
+from ._smoother import foreseen, left_by, optimum_of, wider_band
 from .losses import Huber, Softmax, SquaredError
 from .solvers._curvature import FACTORED, Factored, block_size
 
@@ -240,6 +240,11 @@ class Certificate:
         given = self._slopes_of(lower.objective, there[-1])
         slack = self._raise_bound(theta, value, eta, given)[1]
         if not loss.below:
+            pull = None
+            if self._figure(value, slack) > self.tol:
+                pull = foreseen(lower, there[0], there[-1])
+            if pull is not None and np.isfinite(pull).all():
+                self._raise_bound(theta, value, eta, self._along(pull, 0.0))
             return slack
         if self._figure(value, slack) > self.tol:
             # F with that loss is nowhere above F, so a bound of its optimum is one of F's.
@@ -278,7 +283,8 @@ class Certificate:
         """Return weighted slopes of other losses, which are a dual point of this problem."""
         if not objective.fit_intercept:
             return objective.slopes(eta)[1]
-        pull = at_best_shift(eta, objective)[0]
+        # Exactly: what is left over is taken from rows far from a kink, which feel it.
+        pull = at_best_shift(eta, objective, _EVEN)[0]
         evened(pull)
         return pull
 

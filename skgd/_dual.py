@@ -16,6 +16,7 @@ __all__ = [
     "has_gap",
     "penalty_gap",
     "promised",
+    "slopes_gap",
     "targets",
     "unread_gap",
 ]
@@ -312,6 +313,38 @@ def gap_by_conjugates(problem, W, eta, v, pull):
     return float(np.fmin.reduce(parts, axis=0).sum()), along
 
 
+def slopes_gap(objective, losses, eta, pull):
+    r"""Return what slopes leave of the gap of the losses, by the formulas of the conjugates.
+
+    .. math:: \frac1m \sum_i s_i \left(\ell_i(\eta_i) + \ell_i^*(u_i) - u_i \eta_i\right)
+
+    Parameters
+    ----------
+    objective : LinearObjective or ScaledObjective
+        With a loss that has a conjugate, not softmax.
+    losses : float
+        Sum of its weighted losses.
+    eta, pull : ndarray of shape (n_rows, n_outputs)
+        Linear predictors, and slopes of other losses, :math:`s_i u_i`, which conjugates allow.
+
+    Returns
+    -------
+    float
+        Not below zero but for rounding.
+    """
+    loss, total = objective.loss, float(losses)
+    y, s = targets(objective), objective.s[:, None]
+    for rows in _blocks(eta):
+        u = np.divide(pull[rows], s[rows], out=np.zeros_like(pull[rows]), where=s[rows] > 0)
+        if isinstance(loss, RegressionLoss):
+            # A residual loss moves with its target, so nothing has to cancel.
+            less = loss.conjugate(y[rows] - eta[rows], u, np)
+        else:
+            less = loss.conjugate(y[rows], u, np) - u * eta[rows]
+        total += float(np.vdot(s[rows], less))
+    return total / objective.mass
+
+
 def _loss_gaps(objective, rows, eta, pull, factors, softmax):
     """Return the means of ``loss + conjugate - u * eta`` over a block, per scaling."""
     loss, y, s = objective.loss, objective.y[rows], objective.s[rows, None]
@@ -347,12 +380,13 @@ def penalty_gap(problem, W, v):
     return terms.sum(axis=1)
 
 
-def promised(problem, theta, value, grad):
+def promised(problem, theta, value, grad, power=2):
     """Return about the gap at a point whose gradient is known; reads no rows.
 
     Slopes scaled by ``c``, so that an l1 part allows them, widen the gap of the losses by about
-    ``(1 - c)**2`` of these, and make ``v . w`` smaller by the factor. The gradient in the
-    intercepts says what their best values gain, if the loss bends as much as it can.
+    ``(1 - c)**2`` of these, by ``1 - c`` where a kink is near, and make ``v . w`` smaller by the
+    factor. The gradient in the intercepts says what their best values gain, if the loss bends as
+    much as it can.
 
     Parameters
     ----------
@@ -360,6 +394,8 @@ def promised(problem, theta, value, grad):
         What is minimised.
     theta, value, grad : ndarray, float, ndarray
         Point, F there, and the gradient of its smooth part.
+    power : int, default=2
+        1 for losses that are all but kinked.
 
     Returns
     -------
@@ -374,7 +410,7 @@ def promised(problem, theta, value, grad):
         else:
             size = float((problem.l1 * np.abs(W)).sum())
             c = float(np.minimum(problem.l1 / np.abs(G), 1.0).min(initial=1.0))
-            gap = (1.0 - c) ** 2 * (value - size) + size + c * float(np.vdot(G, W))
+            gap = (1.0 - c) ** power * (value - size) + size + c * float(np.vdot(G, W))
         if objective.loss.curvature:
             gap += 0.5 * float(g @ g) / objective.loss.curvature
     return gap

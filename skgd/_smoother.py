@@ -1,15 +1,18 @@
 """Optima of problems that are smoother than the one at hand: dual points of both."""
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from ._driver import run
 from ._dual import targets
 from ._protocols import Stop
 from .solvers import Newton
+from .solvers._curvature import FACTORED, Factored, block_size
 
-__all__ = ["left_by", "optimum_of", "wider_band"]
+__all__ = ["foreseen", "left_by", "optimum_of", "wider_band"]
 
 _STEPS, _SOLVED = 60, 1e-9
+_ROUNDS = 3
 _WITHIN = 1e-6  # of the least l1 part: by how much sums of rows may pass it
 
 
@@ -40,6 +43,47 @@ def left_by(lower, problem, theta, value, eta):
     taken = float((s * (smooth.conjugate(y, u, np) - loss.conjugate(y, u, np))).sum())
     losses = objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
     return problem.value(theta, losses) - value - taken / objective.mass
+
+
+def foreseen(smooth, theta, eta):
+    r"""Return the slopes that a step of Newton on a smooth problem leads to, by its model.
+
+    .. math:: u_i + h_i \, x_i \cdot d, \qquad H d = -\nabla F_\delta(\theta)
+
+    Those at the margins where the step ends have the rounding of the margins over the width;
+    these have that of the step, which is small near the optimum.
+
+    Parameters
+    ----------
+    smooth : Problem
+        With the smooth loss.
+    theta, eta : ndarray of shape (n_params,), ndarray of shape (n_rows, n_outputs)
+        Point and linear predictors there.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs) or None
+        Weighted slopes, about within the bounds; None where coefficients are too many for a
+        Hessian, or it has no inverse.
+    """
+    objective = smooth.objective
+    if block_size(objective) > FACTORED:
+        return None
+    pull, bend = objective.slopes(eta)[1], objective.curvatures(eta)
+    try:
+        model = Factored(smooth, eta, objective.active())
+        for _ in range(_ROUNDS):  # which refine the solution
+            grad = objective.adjoint(pull) / objective.mass
+            if smooth.has_l2:
+                objective.split(grad)[0][:] += smooth.l2 * objective.split(theta)[0]
+            if smooth.has_l1:
+                step = model.minimum(smooth, theta, grad, left=0.0) - theta
+            else:
+                step = -model.solve(grad)
+            pull, theta = pull + bend * objective.linear(step), theta + step
+    except (LinAlgError, ValueError):
+        return None
+    return pull
 
 
 def wider_band(objective, eta, room):

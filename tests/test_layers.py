@@ -150,7 +150,7 @@ def test_only_the_driver_loops_over_steps():
     stepping = {name_of(p) for p in SOURCES for c in calls(p) if c.endswith("solver.step")}
     # partial_fit does one step, and repeats it where it exploded; a step of `smoothing` is one
     # of the solver of its smooth problem; one of a working set some on its columns.
-    inner = {"solvers/_smoothing.py", "solvers/_working_set.py"}
+    inner = {"solvers/_narrowing.py", "solvers/_working_set.py"}
     assert stepping == {"_driver.py", "_stream.py"} | inner
 
 

@@ -1,4 +1,4 @@
-"""Losses with a kink: smooth ones below them, and the optimum that they lead to."""
+"""Losses with a kink, and those that jump: the optimum that smooth ones lead to."""
 
 import warnings
 
@@ -15,113 +15,13 @@ from sklearn.svm import SVC
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import State
 from skgd.losses import (
-    AbsoluteError,
-    EpsilonInsensitive,
     Hinge,
-    Huber,
     LogLoss,
     OneVsRest,
     Perceptron,
     Quantile,
-    SquaredHinge,
 )
-from skgd.solvers import Newton, Smoothing, Solver, _curvature, _newton, _smoothing
-
-KINKED = [AbsoluteError(), Quantile(0.3), EpsilonInsensitive(0.4), Hinge()]
-NARROW = Huber(0.5)  # which is smooth, and nearly has a kink
-WIDTHS = [1e-3, 0.7, 5.0]
-
-
-def grid(loss):
-    """Targets and predictors on both sides of every kink and on it."""
-    y = np.repeat([-1.0, 1.0], 801)
-    return y, np.tile(np.linspace(-4.0, 4.0, 801), 2)
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("loss", [*KINKED, NARROW], ids=lambda loss: loss.name)
-def test_a_smooth_loss_is_the_greatest_of_lines_less_squares(loss, width):
-    y, eta = grid(loss)
-    smooth = loss.smoothed(width)
-    # The definition, by brute force over slopes.
-    low, high = (np.broadcast_to(a, y.shape) for a in loss._dual_range(y, np))
-    slopes = low + np.linspace(0, 1, 4001)[:, None] * (high - low)
-    # Huber's loss has a parabola of its own, and a band no narrower than that.
-    more = max(width / loss.band - 1.0, 0.0) if loss.band else width
-    terms = slopes * eta - loss.conjugate(y, slopes, np) - 0.5 * more * slopes**2
-    assert_allclose(smooth.value(y, eta, np), terms.max(axis=0), atol=2e-7 * (1 + width))
-    best = np.take_along_axis(slopes, terms.argmax(axis=0)[None], axis=0)[0]
-    assert_allclose(smooth.gradient(y, eta, np), best, atol=3e-4)
-    assert (smooth.value(y, eta, np) <= loss.value(y, eta, np) + 1e-15).all()
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("loss", [*KINKED, NARROW], ids=lambda loss: loss.name)
-def test_slopes_and_curvatures_are_derivatives(loss, width):
-    y, eta = grid(loss)
-    eta = eta + 0.0137  # on no edge
-    smooth = loss.smoothed(width)
-    h = 1e-5 * width
-    away = np.ones(len(y), dtype=bool)  # from the edges of bands, where curvatures jump
-    for edge in np.flatnonzero(np.diff(smooth.hessian(y, eta, np)) != 0):
-        away[max(edge - 1, 0) : edge + 3] = False
-    ahead, behind = (smooth.value(y, eta + t, np) for t in (h, -h))
-    slope = smooth.gradient(y, eta, np)
-    assert_allclose((ahead - behind) / (2 * h), slope, atol=1e-5)
-    ahead, behind = (smooth.gradient(y, eta + t, np) for t in (h, -h))
-    curve = smooth.hessian(y, eta, np)
-    assert_allclose(((ahead - behind) / (2 * h))[away], curve[away], rtol=1e-6, atol=1e-6)
-    assert set(np.unique(curve)) <= {0.0, smooth.curvature}
-
-
-@pytest.mark.parametrize("loss", [*KINKED, NARROW, SquaredHinge()], ids=lambda loss: loss.name)
-def test_the_compiled_twin_is_the_class(loss):
-    y, eta = grid(loss)
-    for width in WIDTHS:
-        smooth = loss.smoothed(width)
-        value, slope = smooth.pointwise().block(y[:, None], eta[:, None])
-        assert_allclose(value[:, 0], smooth.value(y, eta, np), rtol=1e-13, atol=1e-15)
-        assert_allclose(slope[:, 0], smooth.gradient(y, eta, np), rtol=1e-12, atol=1e-13)
-        assert_allclose(
-            smooth.pointwise().slope(y[7], eta[7]), smooth.gradient(y, eta, np)[7], atol=1e-13
-        )
-
-
-@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
-def test_fenchels_inequality_is_an_equality_at_the_slope(loss):
-    y, eta = grid(loss)
-    smooth = loss.smoothed(0.7)
-    u = smooth.gradient(y, eta, np)
-    sums = smooth.value(y, eta, np) + smooth.conjugate(y, u, np)
-    assert_allclose(sums, u * eta, atol=1e-12)
-    assert np.isinf(smooth.conjugate(y, np.full_like(y, 1.5), np)).all()
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_rounded_squared_hinge_lies_above_and_is_smooth(width):
-    y, eta = grid(SquaredHinge())
-    smooth = SquaredHinge().smoothed(width)
-    more = smooth.value(y, eta, np) - SquaredHinge().value(y, eta, np)
-    assert more.min() >= -1e-12
-    assert more.max() <= 0.75 * width**2
-    h = 1e-4 * width
-    for function, slope in ((smooth.value, smooth.gradient), (smooth.gradient, smooth.hessian)):
-        ahead, behind = function(y, eta + h, np), function(y, eta - h, np)
-        assert_allclose((ahead - behind) / (2 * h), slope(y, eta, np), rtol=1e-5, atol=1e-5)
-    bend = smooth.hessian(y, eta, np)
-    assert (bend > 0).all() or width < 0.01  # where it underflows
-    assert bend.max() <= smooth.curvature
-    assert not smooth.below
-    assert Hinge().smoothed(width).below
-
-
-def test_a_farther_reach_shows_more_curvature_and_no_other_slope():
-    y, eta = grid(Hinge())
-    near, far = (AbsoluteError().smoothed(0.5, reach) for reach in (1.0, 3.0))
-    assert_array_equal(near.gradient(y, eta, np), far.gradient(y, eta, np))
-    seen = far.hessian(y, eta, np) > 0
-    assert_array_equal(seen, np.abs(eta - y) <= 1.5 + 1e-9)
-    assert (near.hessian(y, eta, np) > 0).sum() < seen.sum()
+from skgd.solvers import Newton, Smoothing, Solver, _curvature, _narrowing, _newton, _smoothing
 
 
 def test_who_knows_no_smooth_loss_says_so():
@@ -198,6 +98,25 @@ def test_quantiles_with_l1_are_those_of_a_linear_program(quantile):
     assert_array_equal(est.coef_ == 0.0, np.abs(exact.coef_) < 1e-12)
 
 
+@pytest.mark.parametrize("loss", ["hinge", "absolute_error", "quantile", "epsilon_insensitive"])
+def test_few_steps_lead_from_a_soft_loss_to_the_one_with_a_kink(loss):
+    X, y = (classes if loss == "hinge" else numbers)(3_000, 20)
+    kind = GDClassifier if loss == "hinge" else GDRegressor
+    est = kind(loss, alpha=1e-3, tol=1e-6).fit(X, y)
+    assert est.converged_
+    assert type(est.solver_) is Smoothing
+    assert est.n_iter_ <= 45  # bands whose rows come and go once took 60 to 300
+
+
+def test_steps_on_a_sample_first_are_fewer_and_lead_to_the_same(monkeypatch):
+    X, y = classes(20_000, 6)
+    est = GDClassifier("hinge", alpha=1e-3, tol=1e-6).fit(X, y)
+    monkeypatch.setattr(_smoothing, "_PER_COLUMN", 10_000)
+    other = GDClassifier("hinge", alpha=1e-3, tol=1e-6).fit(X, y)
+    assert est.n_iter_ < other.n_iter_
+    assert_allclose(est.loss_curve_[-1], other.loss_curve_[-1], rtol=2e-6)
+
+
 def test_absolute_errors_without_a_penalty_are_least():
     X, y = numbers()
     n, d = X.shape
@@ -232,10 +151,10 @@ def test_squared_hinges_on_many_columns_by_way_of_rounded_ones(monkeypatch, k, f
     monkeypatch.setattr(_curvature, "ROWS", 0)
     if not first:
         monkeypatch.setattr(_smoothing, "_TRIES", 1)
-        monkeypatch.setattr(_smoothing, "_NEWTON_TRIES", 1)
-    widths, narrow = set(), _smoothing._Run.narrow
+        monkeypatch.setattr(_narrowing, "_NEWTON_TRIES", 1)
+    widths, narrow = set(), _narrowing.Narrowing.narrow
     monkeypatch.setattr(
-        _smoothing._Run,
+        _narrowing.Narrowing,
         "narrow",
         lambda run, band: (narrow(run, band), widths.add(run.width))[0],
     )
@@ -265,12 +184,12 @@ def test_rounded_squared_hinges_within_an_orthant(monkeypatch, k, penalty, rows)
     params = {"penalty": penalty, "alpha": 3e-4}
     exact = GDClassifier("squared_hinge", solver="newton", tol=1e-10, **params).fit(X, y)
     monkeypatch.setattr(_smoothing, "FACTORED", 1)
-    monkeypatch.setattr(_smoothing, "_MANY_BENT", rows)
+    monkeypatch.setattr(_narrowing, "_MANY_BENT", rows)
     monkeypatch.setattr(_smoothing, "_TRIES", 2)
     monkeypatch.setattr(_smoothing, "_NET_TRIES", 2)
-    widths, narrow = [], _smoothing._Run.narrow
+    widths, narrow = [], _narrowing.Narrowing.narrow
     monkeypatch.setattr(
-        _smoothing._Run,
+        _narrowing.Narrowing,
         "narrow",
         lambda run, band: (narrow(run, band), widths.append(run.width))[0],
     )
@@ -304,8 +223,8 @@ def test_the_certificate_is_never_below_the_truth(loss, penalty):
     kind, data = (GDClassifier, classes) if loss == "hinge" else (GDRegressor, numbers)
     X, y = data()
     options = {"penalty": penalty, "alpha": 0.01}
-    best = kind(loss, tol=1e-8, **options).fit(X, y)
-    assert best.optimality_ <= 1e-8
+    best = kind(loss, tol=1e-7, **options).fit(X, y)
+    assert best.optimality_ <= 1e-7
     # F at zero coefficients: a convex function of the intercept, by brute force.
     values = {"hinge": hinge, "absolute_error": lambda y, eta: np.abs(eta - y)}
     values["epsilon_insensitive"] = lambda y, eta: np.maximum(np.abs(eta - y) - 0.1, 0.0)

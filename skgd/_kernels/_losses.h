@@ -159,46 +159,46 @@ SLOPE(modified_huber)
     return z < -1.0 ? -4.0 * y : inner;
 }
 
-/* Losses with a kink, less a quadratic in the slope of the width a or w. */
+/* Losses with a kink, rounded: their slopes follow a sigmoid of the width a or w. */
 
-LOSS(smooth_hinge)
+/* exp(-|t|), not below 1.7e-25: the powers of less are no normal numbers, which are slow. */
+INLINE double far_less(double t)
 {
-    double less = 1.0 - y * q, u = less / a;
-    u = u > 0.0 ? u : 0.0;
-    u = u < 1.0 ? u : 1.0;
-    return u * (less - 0.5 * a * u);
+    double far = fabs(t);
+    return vexp_neg(far > 57.0 ? -57.0 : -far);
 }
-SLOPE(smooth_hinge)
+INLINE double softplus(double t)
 {
-    double u = (1.0 - y * q) / a;
-    u = u > 0.0 ? u : 0.0;
-    return -y * (u < 1.0 ? u : 1.0);
+    return (t > 0.0 ? t : 0.0) + vlog1p_unit(far_less(t));
 }
-
-INLINE double smooth_quantile_slope(double y, double q, double w, double level)
+INLINE double sigmoid(double t)
 {
-    double u = (q - y) / w;
-    u = u > -level ? u : -level;
-    return u < 1.0 - level ? u : 1.0 - level;
-}
-INLINE double smooth_quantile_value(double y, double q, double w, double level)
-{
-    double u = smooth_quantile_slope(y, q, w, level);
-    return u * ((q - y) - 0.5 * w * u);
+    double u = far_less(t);
+    return (t > 0.0 ? 1.0 : u) / (1.0 + u);
 }
 
-INLINE double smooth_tube_slope(double y, double q, double w, double tube)
+LOSS(soft_hinge) { return a * softplus((1.0 - y * q) / a); }
+SLOPE(soft_hinge) { return -y * sigmoid((1.0 - y * q) / a); }
+
+INLINE double soft_quantile_slope(double y, double q, double w, double level)
 {
-    double r = q - y, u = (fabs(r) - tube) / w;
-    u = u > 0.0 ? u : 0.0;
-    return copysign(u < 1.0 ? u : 1.0, r);
+    return sigmoid((q - y) / w) - level;
 }
-INLINE double smooth_tube_value(double y, double q, double w, double tube)
+INLINE double soft_quantile_value(double y, double q, double w, double level)
 {
-    double over = fabs(q - y) - tube, u = over / w;
-    u = u > 0.0 ? u : 0.0;
-    u = u < 1.0 ? u : 1.0;
-    return u * (over - 0.5 * w * u);
+    double r = q - y;
+    return w * softplus(r / w) - level * r;
+}
+
+INLINE double soft_tube_slope(double y, double q, double w, double tube)
+{
+    double r = q - y, far = fabs(r);
+    return copysign(sigmoid((far - tube) / w) - sigmoid(-(far + tube) / w), r);
+}
+INLINE double soft_tube_value(double y, double q, double w, double tube)
+{
+    double far = fabs(q - y);
+    return w * (softplus((far - tube) / w) + softplus(-(far + tube) / w));
 }
 
 /* Huber's loss b with its band widened to w. */
@@ -218,14 +218,13 @@ INLINE double smooth_huber_value(double y, double q, double w, double b)
 /* The square of a softplus, which goes to a squared hinge as a goes to zero. */
 LOSS(smooth_squared_hinge)
 {
-    double t = (1.0 - y * q) / a, soft = (t > 0.0 ? t : 0.0) + vlog1p_unit(vexp_neg(-fabs(t)));
-    return a * a * soft * soft;
+    double soft = a * softplus((1.0 - y * q) / a);
+    return soft * soft;
 }
 SLOPE(smooth_squared_hinge)
 {
-    double t = (1.0 - y * q) / a, u = vexp_neg(-fabs(t));
-    double soft = (t > 0.0 ? t : 0.0) + vlog1p_unit(u);
-    return -2.0 * a * y * soft * ((t > 0.0 ? 1.0 : u) / (1.0 + u));
+    double t = (1.0 - y * q) / a;
+    return -2.0 * a * y * softplus(t) * sigmoid(t);
 }
 
 /* The same as a vector loop over a block and as a function of one number. */
@@ -273,10 +272,10 @@ SEPARABLE(hinge)
 SEPARABLE(perceptron)
 SEPARABLE(squared_hinge)
 SEPARABLE(modified_huber)
-SEPARABLE(smooth_hinge)
+SEPARABLE(soft_hinge)
 SEPARABLE(smooth_squared_hinge)
-SEPARABLE_OF(smooth_quantile, a, b)
-SEPARABLE_OF(smooth_tube, a, b)
+SEPARABLE_OF(soft_quantile, a, b)
+SEPARABLE_OF(soft_tube, a, b)
 SEPARABLE_OF(smooth_huber, a, b)
 
 /* A class number outside 0..k-1 is the caller's fault, but must not read elsewhere. */
@@ -347,10 +346,10 @@ static const loss_entry loss_table[] = {
     ENTRY(perceptron, 0),
     ENTRY(squared_hinge, 0),
     ENTRY(modified_huber, 0),
-    ENTRY(smooth_hinge, 1),
+    ENTRY(soft_hinge, 1),
     ENTRY(smooth_squared_hinge, 1),
-    ENTRY(smooth_quantile, 2),
-    ENTRY(smooth_tube, 2),
+    ENTRY(soft_quantile, 2),
+    ENTRY(soft_tube, 2),
     ENTRY(smooth_huber, 2),
     {"softmax", 0, softmax_block, NULL},
     {NULL, 0, NULL, NULL},

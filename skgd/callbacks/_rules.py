@@ -153,6 +153,8 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
+        if "served" in self.memory:
+            self.memory["allowed"] = self.tol * self.certificate.whole(event.value)
         if self.certificate.is_known(event.value):
             return True
         if "lower" in self.memory and event.iteration < self._iteration:

@@ -1,7 +1,7 @@
 """Absolute error: least absolute deviations."""
 
 from ._base import RegressionLoss, within
-from ._smoothed import SmoothTube
+from ._smoothed import SoftTube
 from ._start import weighted_quantile
 
 __all__ = ["AbsoluteError"]
@@ -43,7 +43,7 @@ class AbsoluteError(RegressionLoss):
         return -1.0, 1.0
 
     def _smoothed(self, width, reach):
-        return SmoothTube(width, 0.0, reach)
+        return SoftTube(width, 0.0)
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, 0.5, xp)

@@ -2,7 +2,7 @@
 
 from .._ranges import check_number
 from ._base import RegressionLoss, within
-from ._smoothed import SmoothTube
+from ._smoothed import SoftTube
 from ._start import weighted_quantile
 
 __all__ = ["EpsilonInsensitive"]
@@ -59,7 +59,7 @@ class EpsilonInsensitive(RegressionLoss):
         return -1.0, 1.0
 
     def _smoothed(self, width, reach):
-        return SmoothTube(width, self.epsilon, reach)
+        return SoftTube(width, self.epsilon)
 
     def _start(self, y, s, xp):
         # The loss is half of |eta - y - epsilon| + |eta - y + epsilon| less a

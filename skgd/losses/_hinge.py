@@ -1,7 +1,7 @@
 """Hinge loss: that of the linear support vector machine."""
 
 from ._base import MarginLoss, within
-from ._smoothed import SmoothHinge
+from ._smoothed import SoftHinge
 
 __all__ = ["Hinge"]
 
@@ -43,7 +43,7 @@ class Hinge(MarginLoss):
         return within(y * dual, -1, 0, y * dual, xp)
 
     def _smoothed(self, width, reach):
-        return SmoothHinge(width, reach)
+        return SoftHinge(width)
 
     def _start(self, y, s, xp):
         # Between the kinks at -1 and 1 the slope is constant: the heavier class wins.

@@ -2,7 +2,7 @@
 
 from .._ranges import check_number
 from ._base import RegressionLoss, within
-from ._smoothed import SmoothQuantile
+from ._smoothed import SoftQuantile
 from ._start import weighted_quantile
 
 __all__ = ["Quantile"]
@@ -63,7 +63,7 @@ class Quantile(RegressionLoss):
         return -self.quantile, 1 - self.quantile
 
     def _smoothed(self, width, reach):
-        return SmoothQuantile(width, self.quantile, reach)
+        return SoftQuantile(width, self.quantile)
 
     def _start(self, y, s, xp):
         return weighted_quantile(y, s, self.quantile, xp)

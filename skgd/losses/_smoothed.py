@@ -2,78 +2,113 @@
 
 from ._base import MarginLoss, RegressionLoss, within
 
-__all__ = ["SmoothHinge", "SmoothHuber", "SmoothQuantile", "SmoothSquaredHinge", "SmoothTube"]
+__all__ = ["SmoothHuber", "SmoothSquaredHinge", "SoftHinge", "SoftQuantile", "SoftTube"]
+
+# Of the largest curvature, below which a row shows none: where only such rows have a column,
+# steps along it would be too long.
+_SEEN = 1e-5
+_FARTHEST = 57.0  # widths from a kink, beyond which slopes are as there: 1e-25 from the loss's own
 
 
-class _Smooth:
-    r"""Mixin: the conjugate of a loss with a kink plus a quadratic.
+def _far_less(t, xp):
+    return xp.exp(-xp.clip(xp.abs(t), None, _FARTHEST))
 
-    .. math:: \ell_\delta(y, \eta) = \max_u \; u \eta - \ell^*(y, u) - \tfrac{\delta}{2} u^2
 
-    It lies below :math:`\ell`, by at most :math:`\delta / 2` times the square of the steepest
-    slope, and has the curvature :math:`1 / \delta` in a band about the kink. Its slopes are slopes
-    of :math:`\ell` or lie between two of them.
+def _softplus(t, xp):
+    return xp.clip(t, 0, None) + xp.log1p(_far_less(t, xp))
+
+
+def _sigmoid(t, xp):
+    u = _far_less(t, xp)
+    return xp.where(t > 0, xp.ones_like(u), u) / (1 + u)
+
+
+class _Soft:
+    r"""Mixin: a loss whose kinks are rounded by softplus functions.
+
+    .. math::
+
+        \ell_\delta(y, \eta) = \max_u \; u \eta - \ell^*(y, u) + \delta H(u), \qquad
+        \max(0, t) \to \delta \log(1 + e^{t / \delta})
+
+    with :math:`H` the entropy of a slope between the two beside a kink. It lies above
+    :math:`\ell`, by at most :math:`\delta \log 2` at a kink that the slope rises by one at. Its
+    slopes are slopes of :math:`\ell` or lie between two of them, and all its derivatives are
+    smooth: few steps of Newton lead from one width to the next, since no row comes or goes.
 
     References
     ----------
-    .. [1] Y. Nesterov (2005). "Smooth minimization of non-smooth functions". Mathematical
-       Programming 103.
+    .. [1] C. Chen, O. L. Mangasarian (1996). "A class of smoothing functions for nonlinear and
+       mixed complementarity problems". Computational Optimization and Applications 5.
     """
 
-    # Curvature is where the kinks are, and nowhere else; on the edges of a band as in it, since
-    # a start often lies there.
-    banded = True
+    below = False
+    banded = True  # curvatures count where the kinks are, and nowhere else
 
-    @property
-    def spread(self):
-        """What a slope rises by one over; the inverse of the curvature."""
-        return self.width
+    def _bend(self, t, xp):
+        """Return the second derivative of the softplus at ``t`` widths, 0 where it is small."""
+        u = _far_less(t, xp)
+        h = u / (1 + u) ** 2
+        return xp.where(h >= 0.25 * _SEEN, h / self.width, xp.zeros_like(h))
 
-    @property
-    def curvature(self):
-        return 1.0 / self.spread
+    def _turn(self, t, xp):
+        """Return the derivative of the sigmoid at ``t`` widths in the width."""
+        return -xp.clip(t, -_FARTHEST, _FARTHEST) * self._bend(t, xp)
 
-    def _inside(self, at, low, high, xp):
-        """Return the curvature where ``at`` lies in a band, or within ``reach`` times it."""
-        middle, half = 0.5 * (low + high), 0.5 * (high - low) * self.reach
-        inside = xp.abs(at - middle) <= half * (1 + 1e-12)
-        return xp.where(inside, xp.ones_like(at), xp.zeros_like(at)) / self.spread
+    def turn(self, y, eta, xp):
+        """Return the derivative of `gradient` in the width.
+
+        Parameters
+        ----------
+        y, eta : array of shape (n_rows,)
+            Targets and linear predictors.
+        xp : namespace
+            Array namespace of both.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            0 where `hessian` is.
+        """
+        raise NotImplementedError
 
 
-class SmoothHinge(_Smooth, MarginLoss):
-    """`Hinge` with a band of ``width`` below the margin 1.
+class SoftHinge(_Soft, MarginLoss):
+    r"""`Hinge` with a softplus in place of the kink.
+
+    .. math:: \ell_\delta(y, \eta) = \delta \log(1 + e^{(1 - y \eta) / \delta})
 
     Parameters
     ----------
     width : float
-        Positive.
-    reach : float, default=1.0
-        At least 1: how far from its middle a band has a curvature in `hessian`, in halves.
+        :math:`\delta`, positive.
     """
 
-    name = "smooth_hinge"
-    _kernel = ("smooth_hinge", ("width",))
+    name = "soft_hinge"
+    _kernel = ("soft_hinge", ("width",))
     _steepest = 1.0
 
-    def __init__(self, width, reach=1.0):
+    def __init__(self, width):
         self.width = width
-        self.reach = reach
 
-    def _share(self, y, eta, xp):
-        return xp.clip((1 - y * eta) / self.width, 0, 1)
+    @property
+    def curvature(self):
+        return 0.25 / self.width
+
+    def _below(self, y, eta):
+        return (1 - y * eta) / self.width
 
     def value(self, y, eta, xp):
-        u = self._share(y, eta, xp)
-        return u * ((1 - y * eta) - 0.5 * self.width * u)
+        return self.width * _softplus(self._below(y, eta), xp)
 
     def gradient(self, y, eta, xp):
-        return -y * self._share(y, eta, xp)
+        return -y * _sigmoid(self._below(y, eta), xp)
 
     def hessian(self, y, eta, xp):
-        return self._inside((1 - y * eta) / self.width, 0.0, 1.0, xp)
+        return self._bend(self._below(y, eta), xp)
 
-    def conjugate(self, y, dual, xp):
-        return within(y * dual, -1, 0, y * dual + 0.5 * self.width * dual**2, xp)
+    def turn(self, y, eta, xp):
+        return -y * self._turn(self._below(y, eta), xp)
 
 
 class SmoothSquaredHinge(MarginLoss):
@@ -95,7 +130,7 @@ class SmoothSquaredHinge(MarginLoss):
 
     name = "smooth_squared_hinge"
     curvature = 2.1  # 2 but for a bump beside the margin 1
-    below = False
+    below = banded = False
     _kernel = ("smooth_squared_hinge", ("width",))
 
     def __init__(self, width):
@@ -104,9 +139,7 @@ class SmoothSquaredHinge(MarginLoss):
     def _parts(self, y, eta, xp):
         """Return the softplus and its slope."""
         t = (1 - y * eta) / self.width
-        u = xp.exp(-xp.abs(t))
-        soft = self.width * (xp.clip(t, 0, None) + xp.log1p(u))
-        return soft, xp.where(t > 0, xp.ones_like(u), u) / (1 + u)
+        return self.width * _softplus(t, xp), _sigmoid(t, xp)
 
     def value(self, y, eta, xp):
         return self._parts(y, eta, xp)[0] ** 2
@@ -120,38 +153,32 @@ class SmoothSquaredHinge(MarginLoss):
         return 2 * share * (share + soft / self.width * (1 - share))
 
 
-class _SmoothLine(_Smooth, RegressionLoss):
-    """Mixin of losses with one kink, at the target: slopes rise there, and are cut off."""
+class SmoothHuber(RegressionLoss):
+    r"""`Huber` with a wider band, below which it lies.
 
-    def value(self, y, eta, xp):
-        u = self.gradient(y, eta, xp)
-        return u * ((eta - y) - 0.5 * self.spread * u)
+    .. math::
 
-    def gradient(self, y, eta, xp):
-        return xp.clip((eta - y) / self.spread, *self._dual_range(y, xp))
-
-    def hessian(self, y, eta, xp):
-        return self._inside((eta - y) / self.spread, *self._dual_range(y, xp), xp)
-
-    def conjugate(self, y, dual, xp):
-        least = dual * y + 0.5 * self.spread * dual**2
-        return within(dual, *self._dual_range(y, xp), least, xp)
-
-
-class SmoothHuber(_SmoothLine):
-    """`Huber` with a band of more than ``epsilon``, from which it is linear.
+        \ell_w(y, \eta) = \max_{|u| \le \epsilon} \; u (\eta - y) - \frac{w}{2 \epsilon} u^2
 
     Parameters
     ----------
     width : float
-        Residual at which the band ends, at least ``epsilon``; at that it is `Huber`.
+        :math:`w`, the residual at which the band ends, at least ``epsilon``; at that it is `Huber`.
     epsilon : float
         As of `Huber`: the steepest slope.
     reach : float, default=1.0
-        As of `SmoothHinge`.
+        At least 1: how far from its middle a band has a curvature in `hessian`, in halves.
+
+    References
+    ----------
+    .. [1] Y. Nesterov (2005). "Smooth minimization of non-smooth functions". Mathematical
+       Programming 103.
     """
 
     name = "smooth_huber"
+    # Curvature is in the band, and nowhere else; on its edges as in it, since a start often
+    # lies there.
+    banded = True
     _kernel = ("smooth_huber", ("width", "epsilon"))
 
     def __init__(self, width, epsilon, reach=1.0):
@@ -160,77 +187,110 @@ class SmoothHuber(_SmoothLine):
         self.reach = reach
 
     @property
-    def spread(self):
-        return self.width / self.epsilon
+    def curvature(self):
+        return self.epsilon / self.width
 
     def _dual_range(self, y, xp):
         return -self.epsilon, self.epsilon
 
-
-class SmoothQuantile(_SmoothLine):
-    """`Quantile` with a band about the target.
-
-    Parameters
-    ----------
-    width : float
-        Of the band, from a slope of ``-quantile`` to one of ``1 - quantile``; positive.
-    quantile : float
-        As of `Quantile`.
-    reach : float, default=1.0
-        As of `SmoothHinge`.
-    """
-
-    name = "smooth_quantile"
-    _kernel = ("smooth_quantile", ("width", "quantile"))
-
-    def __init__(self, width, quantile, reach=1.0):
-        self.width = width
-        self.reach = reach
-        self.quantile = quantile
-
-    def _dual_range(self, y, xp):
-        return -self.quantile, 1 - self.quantile
-
-
-class SmoothTube(_Smooth, RegressionLoss):
-    """`EpsilonInsensitive`, or `AbsoluteError` where ``epsilon`` is 0, with bands.
-
-    Parameters
-    ----------
-    width : float
-        Of the band outside each edge of the tube; positive.
-    epsilon : float
-        Half the width of the tube.
-    reach : float, default=1.0
-        As of `SmoothHinge`.
-    """
-
-    name = "smooth_tube"
-    _kernel = ("smooth_tube", ("width", "epsilon"))
-
-    def __init__(self, width, epsilon, reach=1.0):
-        self.width = width
-        self.reach = reach
-        self.epsilon = epsilon
-
-    def _share(self, y, eta, xp):
-        return xp.clip((xp.abs(eta - y) - self.epsilon) / self.width, 0, 1)
-
     def value(self, y, eta, xp):
-        u = self._share(y, eta, xp)
-        return u * ((xp.abs(eta - y) - self.epsilon) - 0.5 * self.width * u)
+        u = self.gradient(y, eta, xp)
+        return u * ((eta - y) - 0.5 / self.curvature * u)
 
     def gradient(self, y, eta, xp):
-        return xp.sign(eta - y) * self._share(y, eta, xp)
+        return xp.clip((eta - y) * self.curvature, -self.epsilon, self.epsilon)
 
     def hessian(self, y, eta, xp):
-        over = (xp.abs(eta - y) - self.epsilon) / self.width
-        # Without a tube the band goes through the target.
-        return self._inside(over, 0.0 if self.epsilon > 0 else -1.0, 1.0, xp)
+        inside = xp.abs(eta - y) <= self.width * self.reach * (1 + 1e-12)
+        return xp.where(inside, xp.ones_like(eta), xp.zeros_like(eta)) * self.curvature
 
     def conjugate(self, y, dual, xp):
-        least = dual * y + self.epsilon * xp.abs(dual) + 0.5 * self.width * dual**2
-        return within(dual, -1, 1, least, xp)
+        least = dual * y + 0.5 / self.curvature * dual**2
+        return within(dual, -self.epsilon, self.epsilon, least, xp)
 
-    def _dual_range(self, y, xp):
-        return -1.0, 1.0
+
+class SoftQuantile(_Soft, RegressionLoss):
+    r"""`Quantile` with a softplus in place of the kink.
+
+    .. math:: \ell_\delta(y, \eta) = \delta \log(1 + e^{(\eta - y) / \delta}) - q (\eta - y)
+
+    Parameters
+    ----------
+    width : float
+        :math:`\delta`, positive.
+    quantile : float
+        :math:`q`, as of `Quantile`.
+    """
+
+    name = "soft_quantile"
+    _kernel = ("soft_quantile", ("width", "quantile"))
+
+    def __init__(self, width, quantile):
+        self.width = width
+        self.quantile = quantile
+
+    @property
+    def curvature(self):
+        return 0.25 / self.width
+
+    def value(self, y, eta, xp):
+        r = eta - y
+        return self.width * _softplus(r / self.width, xp) - self.quantile * r
+
+    def gradient(self, y, eta, xp):
+        return _sigmoid((eta - y) / self.width, xp) - self.quantile
+
+    def hessian(self, y, eta, xp):
+        return self._bend((eta - y) / self.width, xp)
+
+    def turn(self, y, eta, xp):
+        return self._turn((eta - y) / self.width, xp)
+
+
+class SoftTube(_Soft, RegressionLoss):
+    r"""`EpsilonInsensitive`, or `AbsoluteError` where ``epsilon`` is 0, with softplus functions.
+
+    .. math::
+
+        \ell_\delta(y, \eta) = \delta \log(1 + e^{(r - \epsilon) / \delta})
+            + \delta \log(1 + e^{(-r - \epsilon) / \delta}), \qquad r = \eta - y
+
+    Parameters
+    ----------
+    width : float
+        :math:`\delta`, positive.
+    epsilon : float
+        Half the width of the tube.
+    """
+
+    name = "soft_tube"
+    _kernel = ("soft_tube", ("width", "epsilon"))
+
+    def __init__(self, width, epsilon):
+        self.width = width
+        self.epsilon = epsilon
+
+    @property
+    def curvature(self):
+        return 0.5 / self.width
+
+    def _over(self, y, eta, xp):
+        """Return how far beyond either edge, in widths."""
+        far = xp.abs(eta - y)
+        return (far - self.epsilon) / self.width, -(far + self.epsilon) / self.width
+
+    def value(self, y, eta, xp):
+        near, across = self._over(y, eta, xp)
+        return self.width * (_softplus(near, xp) + _softplus(across, xp))
+
+    def gradient(self, y, eta, xp):
+        near, across = self._over(y, eta, xp)
+        return xp.sign(eta - y) * (_sigmoid(near, xp) - _sigmoid(across, xp))
+
+    def hessian(self, y, eta, xp):
+        near, across = self._over(y, eta, xp)
+        return self._bend(near, xp) + self._bend(across, xp)
+
+    def turn(self, y, eta, xp):
+        near, across = self._over(y, eta, xp)
+        return xp.sign(eta - y) * (self._turn(near, xp) - self._turn(across, xp))

@@ -204,12 +204,13 @@ class _OneThroughRows:
 class Factored:
     """Blocks of coefficients whose second derivative is at hand, and its factors."""
 
-    def __init__(self, problem, eta, rows, bend=None):
+    def __init__(self, problem, eta, rows, bend=None, held=None):
         objective = problem.objective
+        held = objective.n_active if held is None else held  # how many rows these stand for
         d, k = objective.n_features, objective.n_outputs
         own = formed_size(objective) < block_size(objective)
         found = objective.hessian(eta, rows, bend=bend, own=own)
-        share = objective.n_active / (len(rows) * objective.mass)
+        share = held / (max(len(rows), 1) * objective.mass)
         columns = np.arange(d)
         at = [np.append(j * d + columns, k * d + j) for j in range(k)]
         if len(found) == k:

@@ -41,6 +41,21 @@ _SPAN, _SHORT, _FAST = 50, 20, 0.6  # and on, while F falls by less than that pa
 _HALVINGS, _DOUBLINGS = 40, 20
 
 
+def between(objective, few):
+    """Return rows midway between those of a sample, half as many."""
+    at, step = np.linspace(0, objective.n_active - 1, few, retstep=True)
+    return objective.active_at(at[:-1:2] + 0.5 * step)
+
+
+def kinked_part(problem, theta):
+    """Return the penalty but for its l2 part."""
+    total = problem.penalty_value(theta)
+    if problem.has_l2:
+        W = problem.objective.split(theta)[0]
+        total -= 0.5 * float((problem.l2 * W * W).sum())
+    return total
+
+
 class Newton(LBFGS):
     r"""Gradient descent preconditioned by the Hessian of a sample of rows.
 
@@ -173,7 +188,7 @@ class Newton(LBFGS):
         state = super().init(part, theta, rng)
         state.memory.update(model=None, sample=few, since=0, wait=0, patience=_PATIENCE)
         first, last, best = state.value, np.inf, theta
-        others = objective.of_rows(self._between(objective, part.objective.n_rows))
+        others = objective.of_rows(between(objective, part.objective.n_rows))
         least = others.loss_sum(theta)
         for _ in range(_STEPS):
             # Nearer to the sample's optimum than that is from the optimum is no gain.
@@ -188,12 +203,6 @@ class Newton(LBFGS):
         null = problem.value(theta)
         found = super().init(problem, best, rng)
         return found if found.value < null else super().init(problem, theta, rng)
-
-    @staticmethod
-    def _between(objective, few):
-        """Return rows midway between those of a sample, half as many."""
-        at, step = np.linspace(0, objective.n_active - 1, few, retstep=True)
-        return objective.active_at(at[:-1:2] + 0.5 * step)
 
     @staticmethod
     def _worth(problem, sample):
@@ -388,7 +397,7 @@ class Newton(LBFGS):
         direction = there - theta
         # The smooth part's slope has l2 in it already; what is added must not.
         fall = float(np.vdot(memory["grad"], direction))
-        fall += self._kinked(problem, there) - self._kinked(problem, theta)
+        fall += kinked_part(problem, there) - kinked_part(problem, theta)
         if not fall < 0.0:
             return None
         line, t = MarginLine(problem, theta, memory["eta"], direction), 1.0
@@ -420,14 +429,6 @@ class Newton(LBFGS):
         if line.t != t:
             line(t)
         return t, point
-
-    @staticmethod
-    def _kinked(problem, theta):
-        total = problem.penalty_value(theta)
-        if problem.has_l2:
-            W = problem.objective.split(theta)[0]
-            total -= 0.5 * float((problem.l2 * W * W).sum())
-        return total
 
     @staticmethod
     def _noise(state):

@@ -1,33 +1,27 @@
 """Losses with a kink, or a curvature that jumps, by way of smooth ones that come ever nearer."""
 
 import numpy as np
-from scipy.linalg import LinAlgError
 
-from .._dual import promised
 from .._protocols import State
 from ._base import Solver
-from ._curvature import FACTORED, bent_rows, block_size, passable
+from ._curvature import FACTORED, block_size, passable
 from ._lbfgs import LBFGS
 from ._line_search import refuse_rates
-from ._newton import Newton
+from ._narrowing import NARROWER, Afresh, AtOnce, Narrowing, RowsOrPairs
+from ._newton import Newton, between
 
 __all__ = ["Smoothing"]
 
 _WIDEST = 4.0  # units of the loss: a band that holds nearly all rows
+_SOFTEST = 1.3  # the same of softplus functions, which have no edge
 _ROUNDED = 0.3  # units of a smooth loss whose smoother one has no band
-_NARROWER = 0.2  # factor of the width, when a smooth problem has served its purpose
-_ROUNDER = 0.4  # the same where the smooth loss has no band
 _WIDER = 5.0  # times the width that a run near this one ended with, to begin with
-_SERVED = 0.1  # share of what smoothing hides that a step lowers F by when it is time
-_SOLVED = 1e-3  # of the violation with which a width began
-_ASKED = 0.1  # the same, for asking how near the optimum is where no narrower band comes
-_STEPS, _SMALL_STEPS = 50, 500  # with a width at most, of Newton and of L-BFGS
-_TRIES, _NEWTON_TRIES = 400, 40  # steps on a smooth loss itself, of L-BFGS and of Newton
-_NET_TRIES = 25  # the same of L-BFGS with an elastic net
-_MANY_BENT = 500  # rows with a curvature, of which few come and go: more tries instead
-_SHORT_TRIES = 15, 4  # how many of these may be short: few columns and no l1 part, else
-_SHORT = 0.25  # a step that asks for a Hessian of more rows
-_FARTHEST = 1024.0  # bands whose rows may join it
+_NEAR = 0.5  # of the gap allowed that slopes may leave for a width to be the last one
+_TRIES = 400  # steps of L-BFGS on a smooth loss itself
+_NET_TRIES = 25  # the same with an elastic net
+_SHORT_TRIES = 15, 4  # how many steps on it may be short: few columns and no l1 part, else
+_SHARE, _PER_COLUMN = 8, 100  # of the rows a first solution is from one, so many a coefficient
+_SAMPLE_STEPS = 40
 _LEAST = 1e-14  # of F: what smoothing may hide without a difference
 
 
@@ -158,22 +152,63 @@ class Smoothing(Solver):
     def _first(self, part, theta, j, alone):
         objective, solver, width, known = part.objective, Newton(), None, 0.0
         loss, wide = objective.loss, block_size(objective) > FACTORED
+        if not (wide or loss.smooth):
+            solver = Afresh()
         if loss.smoothed(1.0) is not None:
             width = self._widest(objective, theta)
-            known = self.widths[j] if self.widths is not None else 0.0
+            known, most = self.widths[j] if self.widths is not None else 0.0, width
             if known:
                 width = min(width, _WIDER * known)
             width = max(width, loss.band)
         if wide and not passable(part):
             solver = LBFGS()
         elif wide:
-            solver = _AtOnce() if loss.smooth else _ThroughRows()
-        run = _Run(solver, width, width is not None and width <= loss.band)
+            solver = AtOnce() if loss.smooth else RowsOrPairs()
+        run = Narrowing(solver, width, width is not None and width <= loss.band)
+        if type(solver) is Afresh and not known:
+            theta, run.width = self._on_sample(part, width, theta)
         if loss.smooth and width is not None and not known and (wide or not alone):
             net = part.has_l1 and part.has_l2
             run.try_itself(wide, _NET_TRIES if net else _TRIES, _SHORT_TRIES[wide or part.has_l1])
-        run.begin(part, self._smooth(part, run), theta)
+        smooth = self._smooth(part, run)
+        run.begin(part, smooth, theta)
+        while type(solver) is Afresh and known and run.width < most and run.is_far(smooth):
+            run.width = min(most, run.width / NARROWER)
+            smooth = self._smooth(part, run)
+            run.begin(part, smooth, theta)
         return run
+
+    def _on_sample(self, part, width, theta):
+        """Return where steps on a sample of the rows are best for others, and the width there."""
+        objective = part.objective
+        few = objective.n_active // _SHARE
+        if few < _PER_COLUMN * block_size(objective) or objective.split(theta)[0].any():
+            return theta, width
+        sample = part.sample(few)
+        others = objective.of_rows(between(objective, sample.objective.n_rows))
+
+        def value(point):
+            return others.loss_sum(point) / others.mass + part.penalty_value(point)
+
+        def smoothed(width):
+            return sample.with_loss(objective.loss.smoothed(width), part.alpha)
+
+        run, smooth = Narrowing(Afresh(), width), smoothed(width)
+        least, best = value(theta), (theta, width)
+        run.begin(sample, smooth, theta)
+        for _ in range(_SAMPLE_STEPS):
+            if not run.served:
+                run.advance(sample, smooth)
+                continue
+            there = value(run.inner.theta)
+            if not there < least:
+                break  # what is learnt now is true of the sample alone
+            least, best = there, (run.inner.theta, run.width)
+            last = smooth
+            run.narrow(0.0)
+            smooth = smoothed(run.width)
+            run.go_narrower(sample, last, smooth)
+        return best
 
     @staticmethod
     def _widest(objective, theta):
@@ -183,7 +218,8 @@ class Smoothing(Solver):
         if loss.smooth and not loss.band:
             return _ROUNDED * unit
         steepest = loss.band or 1.0
-        return _WIDEST * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
+        widest = _WIDEST if loss.band else _SOFTEST
+        return widest * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
 
     def _smooth(self, part, run):
         """Return the problem that a run takes steps on, kept while it is the same."""
@@ -218,8 +254,20 @@ class Smoothing(Solver):
             inner = runs[0].inner.memory
             memory.update(grad=inner["grad"], model=inner.get("model"))
         else:
-            memory["served"] = all(run.served for run in runs)
+            memory["served"] = all(run.served and run.solved for run in runs)
             self._tell(problem, memory)
+
+    @staticmethod
+    def _to_the_end(memory):
+        """Return whether this is the last width, whose problems are to be solved."""
+        runs = memory["runs"]
+        if all(run.solved for run in runs):
+            return False
+        if not sum(run.spare for run in runs) <= _NEAR * memory.get("allowed", 0.0):
+            return False
+        for run in runs:
+            run.served, run.last = run.solved, True
+        return True
 
     @staticmethod
     def _tell(problem, memory):
@@ -234,8 +282,7 @@ class Smoothing(Solver):
                 G[j], g[j] = run.inner.memory["grad"][:-1], run.inner.memory["grad"][-1]
             return
         memory["below"] = [run.below for run in runs]
-        if problem.objective.loss.smooth:
-            memory["lower"] = sum(run.lower for run in runs)
+        memory["lower"] = sum(run.lower for run in runs)
 
     def step(self, problem, state):
         """Do one step; the value is that of the best point so far."""
@@ -243,25 +290,29 @@ class Smoothing(Solver):
         parts = self._parts(problem)
         state.t += 1
         state.passes += 1
-        if all(run.served for run in runs):
+        moved = []  # to a narrower problem, which is a step
+        if all(run.served for run in runs) and not self._to_the_end(memory):
             # Those that are far ahead of the others wait for them.
             most = max(run.hidden for run in runs)
             for part, run in zip(parts, runs, strict=True):
                 if run.at_end:
                     run.go_on()
-                elif run.width == 0.0 or run.hidden >= _NARROWER * most:
+                elif run.width == 0.0 or run.hidden >= NARROWER * most:
+                    last = self._smooth(part, run)
                     run.narrow(part.objective.loss.band)
-                    run.begin(part, self._smooth(part, run), run.inner.theta)
+                    run.go_narrower(part, last, self._smooth(part, run))
+                    moved.append(run)
         for part, run in zip(parts, runs, strict=True):
-            if not run.served:
+            if not (run.served or run in moved):
                 run.advance(part, self._smooth(part, run))
         self._show(problem, state)
         if runs[0].width is None:
             if "stalled" in runs[0].inner.memory:
                 memory["stalled"] = True
         elif memory["served"]:
-            hidden = sum(run.hidden for run in runs)
-            if hidden <= _LEAST * abs(state.value) and not any(run.moves for run in runs):
+            hidden, size = sum(run.hidden for run in runs), sum(run.size for run in runs)
+            nothing = hidden <= _LEAST * size and not any(run.moves for run in runs)
+            if nothing or any(run.stuck for run in runs):
                 memory["stalled"] = True
         return state
 
@@ -269,145 +320,3 @@ class Smoothing(Solver):
         """Put ``state`` back to ``theta``; the smooth problems go on from where they are."""
         super().restart(state, theta, value)
         state.memory["eta"] = None
-
-
-class _AtOnce(Newton):
-    """Newton steps from the first on."""
-
-    @staticmethod
-    def _worth(problem, sample):
-        return 0
-
-
-class _ThroughRows(Newton):
-    """Newton steps where few rows lie in a band, and L-BFGS steps where there are more."""
-
-    def _search(self, problem, state):
-        memory = state.memory
-        if memory["model"] is None and bent_rows(problem, memory["eta"]) is None:
-            return LBFGS._search(self, problem, state)
-        return super()._search(problem, state)
-
-    @staticmethod
-    def _applied(problem, state):
-        raise LinAlgError("Rows leave no digits.")  # steps go on without a Hessian
-
-
-class _Run:
-    """Steps on smooth losses, ever nearer to one with a kink, of one output."""
-
-    def __init__(self, solver, width, at_end):
-        self.solver, self.width, self.reach, self.least = solver, width, 1.0, 1.0
-        self.at_end = at_end  # the loss itself is smooth, and this is it
-        self.value, self.point, self.eta, self.reference = np.nan, None, None, None
-        self.served, self.hidden, self.below = False, 0.0, None
-
-    def begin(self, part, smooth, theta):
-        """Go on from ``theta`` with a new smooth problem."""
-        self.inner = self.solver.init(smooth, theta, None)
-        self.first = self.inner.violation
-        self.reference = self.first if self.reference is None else self.reference
-        self.served = False
-        self._look(part, smooth)
-
-    def try_itself(self, wide, most, short):
-        """Begin with steps on the loss itself, which may be all that is needed."""
-        self.later, self.width = (self.solver, self.width), 0.0
-        self.solver = LBFGS() if wide else self.solver
-        self.at_end, self.most, self.short = False, most, short
-
-    def narrow(self, band):
-        """Take the next width, at the end that of the band which the loss has."""
-        if self.width > 0.0:
-            self.width *= _NARROWER if self.below[0].below else _ROUNDER
-        else:
-            solver, width = self.later
-            # First L-BFGS and then Newton on the loss itself, then on smoother ones.
-            self.width = width if type(self.solver) is type(solver) else 0.0
-            self.solver = solver
-        self.width = max(self.width, band) if self.width > 0.0 else 0.0
-        self.at_end = 0.0 < self.width <= band
-        self.reach = self.least = 1.0
-
-    def go_on(self):
-        """Do more steps on the same problem, where there is no narrower one."""
-        if self.moves:
-            self.first, self.served = self.inner.violation, False
-
-    @property
-    def moves(self):
-        """Whether steps on the loss itself still lower F."""
-        return self.width == 0.0 or (self.at_end and "stalled" not in self.inner.memory)
-
-    def _look(self, part, smooth):
-        inner, value, eta = self.inner, self.inner.value, self.inner.memory["eta"]
-        if eta is None:
-            eta = part.objective.linear(inner.theta)
-        if self.width is not None:
-            loss = part.objective.loss
-            if self.width:
-                losses = part.objective.shifted_slopes(eta, np.zeros(eta.shape[1]))[0]
-                value = part.value(inner.theta, losses)
-                loss = loss.smoothed(self.width)
-            self.below = loss, inner.theta, inner.value, eta
-        self.hidden, self.lacks = abs(value - inner.value), np.inf
-        if part.objective.loss.smooth:
-            # Of a loss above it the gap is about that of the point, and half of what is hidden.
-            self.lacks = promised(smooth, inner.theta, inner.value, inner.memory["grad"])
-            self.lower = value - 0.5 * self.hidden - self.lacks
-        # Small only where both the steps and the smoothing have little left to give.
-        share = self.hidden / max(abs(value), abs(inner.value)) if self.hidden > 0.0 else 0.0
-        self.violation = inner.violation + self.reference * share
-        # F of the loss itself may rise while F of the smooth one falls.
-        if self.width is None or not value >= self.value:
-            self.point, self.value, self.eta = inner.theta, value, eta
-
-    def advance(self, part, smooth):
-        """Do one step of the solver, and see whether the smooth problem has served."""
-        before = self.inner.value
-        self.inner = inner = self.solver.step(smooth, self.inner)
-        self._look(part, smooth)
-        if self.width is None:
-            return
-        stalled = "stalled" in inner.memory
-        if self.width == 0.0:
-            # Short steps of Newton say that rows come and go.
-            newton = isinstance(self.solver, Newton)
-            self.short -= newton and inner.rate < _SHORT
-            most = _NEWTON_TRIES if newton else self.most
-            self.served = stalled or inner.t >= most or self.short <= 0
-            if self.served and not (newton or stalled) and part.has_l1:
-                # Of many rows only a few come and go.
-                if np.count_nonzero(part.objective.curvatures(self.eta)) > _MANY_BENT:
-                    self.served, self.most = False, np.inf
-            return
-        if stalled and self._widen():
-            # Without a row in a band there was no curvature to go by; nor will there be soon.
-            del inner.memory["stalled"]
-            self.least = 0.5 * self.reach
-            return
-        most = _STEPS if isinstance(self.solver, Newton) else _SMALL_STEPS
-        solved = inner.violation <= _SOLVED * self.first
-        if self.at_end:
-            self.served = stalled or inner.violation <= _ASKED * self.first
-            return
-        little = before - inner.value <= _SERVED * self.hidden
-        if not self.below[0].below:
-            solved, little = True, self.lacks <= _SERVED * self.hidden
-        if stalled or inner.t >= most or (solved and little):
-            self.served = True
-        elif inner.rate < _SHORT:
-            self._widen()
-        elif inner.rate >= 1.0 and self.reach > 1.0:
-            if self.reach > self.least:
-                self.reach, inner.memory["model"] = 0.5 * self.reach, None
-            else:
-                self.least = max(1.0, 0.8 * self.least)
-
-    def _widen(self):
-        """Return whether rows from farther away may join a band from now on."""
-        banded = self.width is not None and self.below[0].banded
-        if self.reach >= _FARTHEST or not (banded and isinstance(self.solver, Newton)):
-            return False
-        self.reach, self.inner.memory["model"] = 4.0 * self.reach, None
-        return True
