@@ -51,7 +51,7 @@ class Afresh(Newton):
             eta = memory["eta"]
             bend = objective.loss.hessian(targets(objective), eta, np)
             rows = np.flatnonzero((bend[:, 0] > 0.0) & (objective.s > 0.0))
-            memory["model"] = Factored(problem, eta, rows, bend, len(rows))
+            memory["model"], memory["bent"] = Factored(problem, eta, rows, bend, len(rows)), rows
         return memory["model"]
 
     def newest(self, problem, state):
@@ -93,7 +93,7 @@ class Narrowing:
         # What slopes lose to those of the optimum, were the smooth problem solved; and whether it
         # is, as far as asked.
         self.spare, self.solved, self.last = np.inf, True, False
-        self.lacks = self.lacked = np.inf  # for want of a solution; and with the width before
+        self.lacks = np.inf  # of the gap, for want of a solution
 
     def begin(self, part, smooth, theta):
         """Go on from ``theta`` with a new smooth problem."""
@@ -124,7 +124,6 @@ class Narrowing:
         self.width = max(self.width, band) if self.width > 0.0 else 0.0
         self.at_end = 0.0 < self.width <= band
         self.reach = self.least = 1.0
-        self.lacked = self.lacks
 
     def go_on(self):
         """Do more steps on the same problem, where there is no narrower one."""
@@ -135,12 +134,6 @@ class Narrowing:
     def moves(self):
         """Whether steps on the loss itself still lower F."""
         return self.width == 0.0 or (self.at_end and "stalled" not in self.inner.memory)
-
-    @property
-    def stuck(self):
-        """Whether rounding keeps slopes from being a dual point, as it would all the more later."""
-        ended = self.last and "stalled" in self.inner.memory
-        return ended and self.lacks > max(self.spare, 0.5 * self.lacked)
 
     def _look(self, part, smooth):
         inner, value, eta = self.inner, self.inner.value, self.inner.memory["eta"]
@@ -269,8 +262,9 @@ class Narrowing:
         model = self.solver.newest(last, self.inner)
         if model is None:
             return None
-        s, y = objective.s[:, None], targets(objective)
-        turn = s * loss.turn(y, eta, np) * (smooth.objective.loss.width - loss.width)
+        rows, turn = memory["bent"], np.zeros_like(eta)
+        turn[rows] = loss.turn(targets(objective)[rows], eta[rows], np)
+        turn[rows] *= objective.s[rows, None] * (smooth.objective.loss.width - loss.width)
         grad = memory["grad"] + objective.adjoint(turn) / objective.mass
         if part.has_l1:
             return model.minimum(last, theta, grad)

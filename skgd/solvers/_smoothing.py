@@ -172,7 +172,8 @@ class Smoothing(Solver):
             run.try_itself(wide, _NET_TRIES if net else _TRIES, _SHORT_TRIES[wide or part.has_l1])
         smooth = self._smooth(part, run)
         run.begin(part, smooth, theta)
-        while type(solver) is Afresh and known and run.width < most and run.is_far(smooth):
+        # Bands that are narrow from the first may hold too few rows to lead anywhere.
+        while type(solver) is Afresh and run.width < most and run.is_far(smooth):
             run.width = min(most, run.width / NARROWER)
             smooth = self._smooth(part, run)
             run.begin(part, smooth, theta)
@@ -187,8 +188,10 @@ class Smoothing(Solver):
         sample = part.sample(few)
         others = objective.of_rows(between(objective, sample.objective.n_rows))
 
+        weight = float(others.s.sum())
+
         def value(point):
-            return others.loss_sum(point) / others.mass + part.penalty_value(point)
+            return others.loss_sum(point) / weight + part.penalty_value(point)
 
         def smoothed(width):
             return sample.with_loss(objective.loss.smoothed(width), part.alpha)
@@ -311,8 +314,7 @@ class Smoothing(Solver):
                 memory["stalled"] = True
         elif memory["served"]:
             hidden, size = sum(run.hidden for run in runs), sum(run.size for run in runs)
-            nothing = hidden <= _LEAST * size and not any(run.moves for run in runs)
-            if nothing or any(run.stuck for run in runs):
+            if hidden <= _LEAST * size and not any(run.moves for run in runs):
                 memory["stalled"] = True
         return state
 
