@@ -352,6 +352,17 @@ def test_steps_go_on_where_slopes_do():
     assert est.converged_
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+def test_widths_end_where_smoothing_hides_nothing(penalty):
+    X, y = numbers()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        est = GDRegressor("absolute_error", penalty=penalty, alpha=1e-3, tol=0.0).fit(X, y)
+        other = GDRegressor("absolute_error", penalty=penalty, alpha=1e-3, tol=1e-6).fit(X, y)
+    assert est.n_iter_ < 400
+    assert est.loss_curve_.min() <= other.loss_curve_.min() * (1 + 1e-12)
+
+
 class Stays(Solver):
     """Ends where it began."""
 

@@ -189,19 +189,19 @@ class Loss(Component):
     band = 0.0  # the width of a band with which `smoothed` is the loss itself
 
     def smoothed(self, width, reach=1.0):
-        r"""Return a smooth loss below this one that differs from it about the kinks only.
+        r"""Return a smooth loss that differs from this one about the kinks only.
 
-        .. math:: \ell_\delta(y, \eta)
-            = \max_u \; u \eta - \ell^*(y, u) - \tfrac{\delta}{2} u^2
+        .. math:: \max(0, t) \to \delta \log(1 + e^{t / \delta})
 
-        For `SquaredHinge`, whose second derivative jumps, one above it that has no jump.
+        It lies above. So does that of `SquaredHinge`, whose second derivative jumps. Below
+        `Huber` one lies whose band is wider.
 
         Parameters
         ----------
         width : float
-            :math:`\delta`, positive: the inverse of its curvature. For `Huber` the residual where
-            its band ends, with a curvature of ``epsilon`` over that. For `SquaredHinge` the
-            margins over which the curvature goes from 0 to 2.
+            :math:`\delta`, positive. For `Huber` the residual where its band ends, with a curvature
+            of ``epsilon`` over that. For `SquaredHinge` the margins over which the curvature goes
+            from 0 to 2.
         reach : float, default=1.0
             How far from the middle of a band `hessian` shows that curvature, in halves of the
             band. More than 1 is a model that steps go less far by. Nothing without bands.

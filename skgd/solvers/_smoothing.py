@@ -26,51 +26,62 @@ _LEAST = 1e-14  # of F: what smoothing may hide without a difference
 
 
 class Smoothing(Solver):
-    r"""Newton or L-BFGS steps on smooth losses below the loss, ever nearer to it.
+    r"""Newton or L-BFGS steps on smooth losses near the loss, ever nearer to it.
 
     .. math::
 
-        \ell_\delta(y, \eta) = \max_u \; u \eta - \ell^*(y, u) - \frac{\delta}{2} u^2,
+        \ell_\delta(y, \eta) = \delta \log(1 + e^{(1 - y \eta) / \delta}) \quad (hinge),
         \qquad \theta_{t+1} = \theta_t + \text{a step of } F_{\delta_t} \text{ at } \theta_t
 
-    The smooth loss differs from the loss in bands about its kinks, of a width in proportion to
-    :math:`\delta` [1]_. When a step lowers :math:`F_\delta` by less than a tenth of what smoothing
-    hides, :math:`F - F_\delta`, the bands become narrower by a factor of 5 and the next problem
-    begins where the last one ended. Slopes at the optimum of :math:`F_\delta` are slopes of the
-    loss, or lie between two of them: they are a dual point whose gap goes to zero with
-    :math:`\delta`.
+    Every kink is rounded by a softplus over a width :math:`\delta` [1]_. Slopes at the optimum of
+    :math:`F_\delta` are slopes of the loss, or lie between two of them: they are a dual point
+    whose gap goes to zero with :math:`\delta`. A problem is solved until a step would gain less
+    than a tenth of what smoothing hides, :math:`|F - F_\delta|`; once its slopes leave at most half
+    of the gap that ``tol`` allows it is solved until they are a dual point. Else the next has
+    0.4 times the width, and begins where its optimum is foreseen:
+
+    .. math::
+
+        \theta \leftarrow \theta - \left(\nabla^2 F_\delta\right)^{-1} \left(\nabla F_\delta
+            + (\delta' - \delta) \, \partial_\delta \nabla F_\delta\right)
+
+    which often is all of a step. Where rows are many, an eighth of them goes first, until others
+    gain nothing by what it learns.
 
     Outputs that do not depend on each other, several targets or one class against the rest, are
     problems of their own. Steps are those of `Newton` where at most 1,500 coefficients depend on
-    each other, whose Hessian is that of the rows inside a band, or near one where so few lie inside
-    that steps were too long; beyond, they are those of `LBFGS`, and with an l2 penalty those of
-    `Newton` once at most 2,000 rows lie in a band. ``huber`` has a band of its own: those of the
-    smooth losses narrow until they are that. ``squared_hinge`` is smooth, but rows come and go
-    in its Hessian, which makes steps of `Newton` short: there it is the square of a softplus,
+    each other, each with the Hessian at its beginning, of the rows near a kink; beyond, they are
+    those of `LBFGS`, and with an l2 penalty those of `Newton` once at most 2,000 rows are near
+    one; nothing is foreseen there, and widths fall by 0.2. ``huber`` has a band in which it is a
+    parabola: smooth losses below it have wider ones [2]_, which narrow by 0.2 until they are that.
+    ``squared_hinge`` is smooth, but rows come and go in its Hessian, which makes steps of `Newton`
+    short: there it is the square of a softplus,
 
     .. math::
 
         \ell_\delta(y, \eta) = \left(\delta \log(1 + e^{(1 - y \eta) / \delta})\right)^2
 
-    which lies above it, and whose slopes are a dual point as well. Where more than 1,500
-    coefficients of one of these two depend on each other, up to 400 steps of `LBFGS` (of an elastic
-    net 25) and 40 of `Newton` on the loss itself come first, with several outputs the latter alone;
-    with an l1 part steps go on there where more than 500 rows have a curvature, of which those
-    that come and go are few. With another smooth loss there is nothing to smooth, and all steps
-    are steps of F.
+    whose slopes are a dual point as well. Where more than 1,500 coefficients of one of these two
+    depend on each other, up to 400 steps of `LBFGS` (of an elastic net 25) and 40 of `Newton` on
+    the loss itself come first, with several outputs the latter alone; with an l1 part steps go on
+    there where more than 500 rows have a curvature, of which those that come and go are few. With
+    another smooth loss there is nothing to smooth, and all steps are steps of F.
 
     Notes
     -----
     For ``hinge``, ``absolute_error``, ``quantile``, ``epsilon_insensitive``, ``huber`` and
     ``squared_hinge`` with a penalty of the elastic-net family or none. A step costs what one of
-    `Newton` or `LBFGS` does, a narrower band one reading of X.
+    `Newton` or `LBFGS` does; one to a foreseen optimum two readings of X and a Hessian of the rows
+    near a kink.
 
     The search chooses all step lengths: ``eta0``, ``learning_rate``, ``clip_norm`` and
     ``clip_value`` must be left at their defaults.
 
     References
     ----------
-    .. [1] Y. Nesterov (2005). "Smooth minimization of non-smooth functions". Mathematical
+    .. [1] C. Chen, O. L. Mangasarian (1996). "A class of smoothing functions for nonlinear and
+       mixed complementarity problems". Computational Optimization and Applications 5.
+    .. [2] Y. Nesterov (2005). "Smooth minimization of non-smooth functions". Mathematical
        Programming 103.
 
     Examples
@@ -257,7 +268,8 @@ class Smoothing(Solver):
             inner = runs[0].inner.memory
             memory.update(grad=inner["grad"], model=inner.get("model"))
         else:
-            memory["served"] = all(run.served and run.solved for run in runs)
+            smooth = problem.objective.loss.smooth
+            memory["served"] = all(run.served and (smooth or run.last) for run in runs)
             self._tell(problem, memory)
 
     @staticmethod
@@ -312,7 +324,7 @@ class Smoothing(Solver):
         if runs[0].width is None:
             if "stalled" in runs[0].inner.memory:
                 memory["stalled"] = True
-        elif memory["served"]:
+        elif all(run.served for run in runs):
             hidden, size = sum(run.hidden for run in runs), sum(run.size for run in runs)
             if hidden <= _LEAST * size and not any(run.moves for run in runs):
                 memory["stalled"] = True
