@@ -114,7 +114,7 @@ class Narrowing:
         """Take the next width, at the end that of the band which the loss has."""
         if self.width > 0.0:
             # Where the next optimum is foreseen, or a loss is near everywhere.
-            near = isinstance(self.solver, Afresh) or not self.below[0].banded
+            near = self.foresees or not self.below[0].banded
             self.width *= _ROUNDER if near else NARROWER
         else:
             solver, width = self.later
@@ -189,7 +189,8 @@ class Narrowing:
             del inner.memory["stalled"]
             self.least = 0.5 * self.reach
             return
-        most = _STEPS if isinstance(self.solver, Newton) else _SMALL_STEPS
+        few = isinstance(self.solver, Newton) and (self.foresees or not self.last)
+        most = _STEPS if few else _SMALL_STEPS
         solved = inner.violation <= _SOLVED * self.first
         if self.at_end:
             self.served = stalled or inner.violation <= _ASKED * self.first
@@ -199,7 +200,8 @@ class Narrowing:
             if not self.below[0].below:
                 solved, little = True, self.lacks <= _SERVED * self.hidden
         else:
-            self.solved = self.lacks <= self.spare or stalled or inner.t >= most
+            ended = stalled or (self.last and inner.t >= most)
+            self.solved = self.lacks <= self.spare or ended
             solved, little = self._little(part, smooth, before - inner.value)
             solved, little = (solved, little) if not self.last else (self.solved, True)
         if stalled or inner.t >= most or (solved and little):
@@ -212,9 +214,14 @@ class Narrowing:
             else:
                 self.least = max(1.0, 0.8 * self.least)
 
+    @property
+    def foresees(self):
+        """Whether optima of narrower problems are foreseen."""
+        return isinstance(self.solver, Afresh)
+
     def _little(self, part, smooth, fall):
         """Return whether steps are as near to the optimum as a width asks that is not the last."""
-        if isinstance(self.solver, Afresh) and not self.last:
+        if self.foresees and not self.last:
             return True, self._near(smooth)
         return self.inner.violation <= _LOOSE * self.first, fall <= _SERVED * self.hidden
 
@@ -257,7 +264,7 @@ class Narrowing:
         """
         objective = last.objective
         loss, memory, theta = objective.loss, self.inner.memory, self.inner.theta
-        if not (hasattr(loss, "turn") and isinstance(self.solver, Afresh)):
+        if not self.foresees:
             return None
         model = self.solver.newest(last, self.inner)
         if model is None:

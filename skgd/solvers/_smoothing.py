@@ -268,8 +268,8 @@ class Smoothing(Solver):
             inner = runs[0].inner.memory
             memory.update(grad=inner["grad"], model=inner.get("model"))
         else:
-            smooth = problem.objective.loss.smooth
-            memory["served"] = all(run.served and (smooth or run.last) for run in runs)
+            # Those that are foreseen are not solved but at last.
+            memory["served"] = all(run.served and (run.last or not run.foresees) for run in runs)
             self._tell(problem, memory)
 
     @staticmethod
