@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 from skgd import GDClassifier, GDRegressor
 from skgd._protocols import State
 from skgd.losses import (
+    EpsilonInsensitive,
     Hinge,
     LogLoss,
     OneVsRest,
@@ -350,6 +351,41 @@ def test_steps_go_on_where_slopes_do():
         "epsilon_insensitive", penalty="elasticnet", alpha=0.3, l1_ratio=0.5, tol=1e-6
     ).fit(X, y)
     assert est.converged_
+
+
+@pytest.mark.parametrize("penalty", ["l1", None])
+@pytest.mark.parametrize("quantile", [0.02, 0.98])
+def test_rows_far_from_a_kink_lead_there(penalty, quantile):
+    rng = np.random.default_rng(1)
+    X = np.abs(rng.normal(size=(50, 3)))
+    y = 1e3 + X @ np.ones(3) + 0.5 * rng.normal(size=50)  # and no intercept
+    options = {"penalty": penalty, "alpha": 1e-4, "fit_intercept": False}
+    est = GDRegressor(Quantile(quantile), **options).fit(X, y)
+    assert est.stop_reason_ == "converged"
+    cost = np.r_[np.zeros(3), np.full(50, quantile), np.full(50, 1 - quantile)] / 50
+    A = sp.hstack([sp.csr_matrix(X), sp.eye(50), -sp.eye(50)])
+    bounds = [(None, None)] * 3 + [(0, None)] * 100
+    least = linprog(cost, A_eq=A, b_eq=y, bounds=bounds, method="highs").fun
+    loss = Quantile(quantile).value(y, est.predict(X), np).mean()
+    assert loss <= least + 1e-3 * quantile * (1 - quantile) * 1e3 * 4
+
+
+@pytest.mark.parametrize("loss", [Quantile(0.3), EpsilonInsensitive(5.0)], ids=["kink", "tube"])
+def test_no_loss_is_below_zero(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    est = GDRegressor(loss, penalty=None).fit(X, 0.1 * X @ [1.0, 2.0, 3.0])
+    assert est.stop_reason_ == "converged"
+    assert est.n_iter_ <= 60
+    assert est.loss_curve_[-1] <= 1e-10
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_rows_that_are_fitted_all_but_exactly(seed):
+    X = np.random.default_rng(seed).standard_t(1.5, size=(8, 12))
+    est = GDClassifier("hinge", penalty="l1", alpha=1e-6, tol=1e-8).fit(X, np.arange(8) % 2)
+    assert est.stop_reason_ == "converged"
+    assert est.optimality_ <= 1e-8
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1", None])

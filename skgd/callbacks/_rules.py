@@ -107,7 +107,8 @@ class Optimality:
         Of the solver's state. ``"stalled"`` in it says that F can be lowered no further;
         ``"grad"`` and ``"eta"`` are the gradient and the linear predictors at the point;
         ``"dual"`` and ``"below"`` are for the certificate; ``"lower"`` is about the bound of F
-        that the first will give, and ``"served"`` then says when it is worth asking;
+        that the first will give, and ``"served"`` then says when it is worth asking; with this
+        ``"allowed"`` is set to ``tol`` and what it is a part of, infinity for F itself;
         ``"model"`` is there where the next step has a Hessian to go by, or makes one as
         soon as ``"wait"`` steps are done.
     certificate : Certificate, default=None
@@ -136,6 +137,9 @@ class Optimality:
 
     def __call__(self, event):
         stalled = "stalled" in self.memory
+        if "served" in self.memory:
+            whole = np.inf if self.certificate is None else self.certificate.whole(event.value)
+            self.memory["allowed"] = self.tol, whole
         if self.certificate is None:
             if event.violation <= self.tol * self.reference:
                 return Stop("converged")
@@ -153,8 +157,6 @@ class Optimality:
         return Stop("no_improvement") if stalled else None
 
     def _is_due(self, event):
-        if "served" in self.memory:
-            self.memory["allowed"] = self.tol * self.certificate.whole(event.value)
         if self.certificate.is_known(event.value):
             return True
         if "lower" in self.memory and event.iteration < self._iteration:

@@ -45,11 +45,16 @@ class _Soft:
     below = False
     banded = True  # curvatures count where the kinks are, and nowhere else
 
-    def _bend(self, t, xp):
+    def _bend(self, t, xp, other=None):
         """Return the second derivative of the softplus at ``t`` widths, 0 where it is small."""
         u = _far_less(t, xp)
         h = u / (1 + u) ** 2
-        return xp.where(h >= 0.25 * _SEEN, h / self.width, xp.zeros_like(h))
+        if other is not None:
+            u = _far_less(other, xp)
+            h = h + u / (1 + u) ** 2
+        # Where all are far from a kink, those that are nearest lead there.
+        least = _SEEN * xp.max(h) if len(h) else 0.0
+        return xp.where(h >= least, h / self.width, xp.zeros_like(h))
 
     def _turn(self, t, xp):
         """Return the derivative of the sigmoid at ``t`` widths in the width."""
@@ -289,7 +294,7 @@ class SoftTube(_Soft, RegressionLoss):
 
     def hessian(self, y, eta, xp):
         near, across = self._over(y, eta, xp)
-        return self._bend(near, xp) + self._bend(across, xp)
+        return self._bend(near, xp, across)
 
     def turn(self, y, eta, xp):
         near, across = self._over(y, eta, xp)

@@ -21,7 +21,10 @@ _MANY_BENT = 500  # rows with a curvature, of which few come and go: more tries 
 _SHORT = 0.25  # a step that asks for a Hessian of more rows
 _SLOPE_LEFT, _ENOUGH = 0.5, 0.9  # of a search for a step, each of which has a Hessian of its own
 _FARTHEST = 1024.0  # bands whose rows may join it
-_NOTHING = 1e-10  # of F where a run began: F may come to zero
+_FAR = 100.0  # times what smoothing hides, that a step of Newton may gain where a width begins
+_NOTHING = 1e-8  # of F where a run began: F may come to zero
+_ZERO = 1e-12  # of it: rows are fitted to rounding
+_NARROWEST = 1e-14  # of the width that a run began with
 
 
 class AtOnce(Newton):
@@ -87,6 +90,7 @@ class Narrowing:
     def __init__(self, solver, width, at_end=False):
         self.solver, self.width, self.reach, self.least = solver, width, 1.0, 1.0
         self.at_end = at_end  # the loss itself is smooth, and this is it
+        self.widest = 0.0
         self.value, self.point, self.eta, self.reference = np.nan, None, None, None
         self.served, self.hidden, self.below = False, 0.0, None
         self.top, self.size = None, 0.0  # F where the run began, and about what counts beside F
@@ -101,6 +105,7 @@ class Narrowing:
         self.first = self.inner.violation
         self.reference = self.first if self.reference is None else self.reference
         self.served = self.last = False
+        self.widest = max(self.widest, self.width or 0.0)
         self.solved = part.objective.loss.smooth
         self._look(part, smooth)
 
@@ -121,7 +126,8 @@ class Narrowing:
             # First L-BFGS and then Newton on the loss itself, then on smoother ones.
             self.width = width if type(self.solver) is type(solver) else 0.0
             self.solver = solver
-        self.width = max(self.width, band) if self.width > 0.0 else 0.0
+        least = max(band, _NARROWEST * self.widest)
+        self.width = max(self.width, least) if self.width > 0.0 else 0.0
         self.at_end = 0.0 < self.width <= band
         self.reach = self.least = 1.0
 
@@ -161,6 +167,8 @@ class Narrowing:
         self.size = max(abs(value), abs(inner.value), _NOTHING * abs(self.top))
         share = self.hidden / self.size if self.hidden > 0.0 else 0.0
         self.violation = inner.violation + self.reference * share
+        if value <= _ZERO * self.top:
+            self.violation = 0.0  # no loss is below zero
         # F of the loss itself may rise while F of the smooth one falls.
         if self.width is None or not value >= self.value:
             self.point, self.value, self.eta = inner.theta, value, eta
@@ -215,6 +223,11 @@ class Narrowing:
                 self.least = max(1.0, 0.8 * self.least)
 
     @property
+    def ended(self):
+        """Whether there is no narrower problem."""
+        return 0.0 < self.width <= _NARROWEST * self.widest
+
+    @property
     def foresees(self):
         """Whether optima of narrower problems are foreseen."""
         return isinstance(self.solver, Afresh)
@@ -231,7 +244,7 @@ class Narrowing:
 
     def is_far(self, smooth):
         """Return whether the next point lies beyond what this width makes smooth."""
-        return not self._gain(smooth, 0.0) <= self.hidden
+        return not self._gain(smooth, 0.0) <= _FAR * self.hidden
 
     def _gain(self, smooth, unknown):
         """Return what a whole step of Newton would lower F by, were it as the Hessian says."""

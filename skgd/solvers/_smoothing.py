@@ -22,7 +22,7 @@ _NET_TRIES = 25  # the same with an elastic net
 _SHORT_TRIES = 15, 4  # how many steps on it may be short: few columns and no l1 part, else
 _SHARE, _PER_COLUMN = 8, 100  # of the rows a first solution is from one, so many a coefficient
 _SAMPLE_STEPS = 40
-_LEAST = 1e-14  # of F: what smoothing may hide without a difference
+_FAINT, _LEAST = 1e-9, 1e-14  # of F: what smoothing may hide with little, and no, difference
 
 
 class Smoothing(Solver):
@@ -231,9 +231,10 @@ class Smoothing(Solver):
         unit = float(loss.unit(objective.y, objective.s))
         if loss.smooth and not loss.band:
             return _ROUNDED * unit
-        steepest = loss.band or 1.0
         widest = _WIDEST if loss.band else _SOFTEST
-        return widest * max(unit, objective.loss_sum(theta) / objective.mass / steepest)
+        slope = loss.band or getattr(loss, "quantile", 1.0)
+        least = min(slope, 1.0 - slope) if hasattr(loss, "quantile") else slope
+        return widest * max(unit, objective.loss_sum(theta) / objective.mass / least)
 
     def _smooth(self, part, run):
         """Return the problem that a run takes steps on, kept while it is the same."""
@@ -268,8 +269,11 @@ class Smoothing(Solver):
             inner = runs[0].inner.memory
             memory.update(grad=inner["grad"], model=inner.get("model"))
         else:
-            # Those that are foreseen are not solved but at last.
-            memory["served"] = all(run.served and (run.last or not run.foresees) for run in runs)
+            # Those that are foreseen are not solved but at last, or where hardly a digit is left.
+            memory["served"] = all(
+                run.served and (run.last or not run.foresees or run.hidden <= _FAINT * run.size)
+                for run in runs
+            )
             self._tell(problem, memory)
 
     @staticmethod
@@ -278,7 +282,9 @@ class Smoothing(Solver):
         runs = memory["runs"]
         if all(run.solved for run in runs):
             return False
-        if not sum(run.spare for run in runs) <= _NEAR * memory.get("allowed", 0.0):
+        tol, whole = memory.get("allowed", (0.0, 0.0))
+        whole = min(whole, sum(run.size for run in runs)) if whole == np.inf else whole
+        if not sum(run.spare for run in runs) <= _NEAR * tol * whole:
             return False
         for run in runs:
             run.served, run.last = run.solved, True
@@ -326,7 +332,9 @@ class Smoothing(Solver):
                 memory["stalled"] = True
         elif all(run.served for run in runs):
             hidden, size = sum(run.hidden for run in runs), sum(run.size for run in runs)
-            if hidden <= _LEAST * size and not any(run.moves for run in runs):
+            nothing = hidden <= _LEAST * size and all(run.solved for run in runs)
+            nothing = nothing or all(run.ended for run in runs)
+            if nothing and not any(run.moves for run in runs):
                 memory["stalled"] = True
         return state
 
