@@ -225,7 +225,7 @@ class Narrowing:
     @property
     def ended(self):
         """Whether there is no narrower problem."""
-        return 0.0 < self.width <= _NARROWEST * self.widest
+        return bool(self.width) and self.width <= _NARROWEST * self.widest
 
     @property
     def foresees(self):

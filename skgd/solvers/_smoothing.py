@@ -314,11 +314,11 @@ class Smoothing(Solver):
         moved = []  # to a narrower problem, which is a step
         if all(run.served for run in runs) and not self._to_the_end(memory):
             # Those that are far ahead of the others wait for them.
-            most = max(run.hidden for run in runs)
+            most = max((run.hidden for run in runs if not run.ended), default=np.inf)
             for part, run in zip(parts, runs, strict=True):
                 if run.at_end:
                     run.go_on()
-                elif run.width == 0.0 or run.hidden >= NARROWER * most:
+                elif not run.ended and (run.width == 0.0 or run.hidden >= NARROWER * most):
                     last = self._smooth(part, run)
                     run.narrow(part.objective.loss.band)
                     run.go_narrower(part, last, self._smooth(part, run))
