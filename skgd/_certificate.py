@@ -240,8 +240,8 @@ class Certificate:
         given = self._slopes_of(lower.objective, there[-1])
         slack = self._raise_bound(theta, value, eta, given)[1]
         if not loss.below:
-            pull = None
-            if self._figure(value, slack) > self.tol:
+            pull, kinked = None, not self.problem.objective.loss.smooth
+            if kinked and self._figure(value, slack) > self.tol:
                 pull = foreseen(lower, there[0], there[-1])
             if pull is not None and np.isfinite(pull).all():
                 self._raise_bound(theta, value, eta, self._along(pull, 0.0))

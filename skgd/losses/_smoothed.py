@@ -7,6 +7,7 @@ __all__ = ["SmoothHuber", "SmoothSquaredHinge", "SoftHinge", "SoftQuantile", "So
 # Of the largest curvature, below which a row shows none: where only such rows have a column,
 # steps along it would be too long.
 _SEEN = 1e-5
+_FAR = 1e-3  # curvatures up to this, of a quarter at most, are those of rows far from every kink
 _FARTHEST = 57.0  # widths from a kink, beyond which slopes are as there: 1e-25 from the loss's own
 
 
@@ -52,8 +53,9 @@ class _Soft:
         if other is not None:
             u = _far_less(other, xp)
             h = h + u / (1 + u) ** 2
+        most = float(xp.max(h)) if len(h) else 0.25
         # Where all are far from a kink, those that are nearest lead there.
-        least = _SEEN * xp.max(h) if len(h) else 0.0
+        least = _SEEN * (0.25 if most > _FAR else most)
         return xp.where(h >= least, h / self.width, xp.zeros_like(h))
 
     def _turn(self, t, xp):

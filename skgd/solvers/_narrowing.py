@@ -35,25 +35,24 @@ class AtOnce(Newton):
         return 0
 
 
-class Afresh(Newton):
+class Afresh(AtOnce):
     """Newton steps, each with the Hessian at its beginning: few rows have a curvature."""
 
     def init(self, problem, theta, rng):
         state = super().init(problem, theta, rng)
-        state.memory.update(wait=0, slope_left=_SLOPE_LEFT, enough=_ENOUGH)
+        state.memory.update(slope_left=_SLOPE_LEFT, enough=_ENOUGH)
         return state
-
-    @staticmethod
-    def _worth(problem, sample):
-        return 0
 
     def _model(self, problem, state):
         memory, objective = state.memory, problem.objective
         if memory["model"] is None:
             self._forget(memory)
             eta = memory["eta"]
-            bend = objective.loss.hessian(targets(objective), eta, np)
-            rows = np.flatnonzero((bend[:, 0] > 0.0) & (objective.s > 0.0))
+            everything = objective.n_active == objective.n_rows
+            active = slice(None) if everything else objective.active()
+            bend = np.zeros_like(eta)
+            bend[active] = objective.loss.hessian(targets(objective)[active], eta[active], np)
+            rows = np.flatnonzero(bend[:, 0])
             memory["model"], memory["bent"] = Factored(problem, eta, rows, bend, len(rows)), rows
         return memory["model"]
 
