@@ -335,10 +335,7 @@ class Certificate:
                 # Where rows enter and leave bands, each step asks for its own.
                 if self.model is None or bend is not None or banded or (old and trial == 1):
                     self.model = Factored(problem, eta, rows, bend)
-                if problem.has_l1:
-                    step = self.model.minimum(problem, theta, grad, left=0.0) - theta
-                else:
-                    step = -self.model.solve(grad)
+                step = self.model.step(problem, theta, grad)
             except (LinAlgError, ValueError):
                 return
             moved = objective.linear(step)

@@ -12,7 +12,7 @@ from .solvers._curvature import FACTORED, Factored, block_size
 __all__ = ["foreseen", "left_by", "optimum_of", "wider_band"]
 
 _STEPS, _SOLVED = 60, 1e-9
-_ROUNDS = 3
+_ROUNDS = 3  # of one Hessian: the first step, and two that refine it
 _WITHIN = 1e-6  # of the least l1 part: by how much sums of rows may pass it
 
 
@@ -72,14 +72,11 @@ def foreseen(smooth, theta, eta):
     pull, bend = objective.slopes(eta)[1], objective.curvatures(eta)
     try:
         model = Factored(smooth, eta, objective.active())
-        for _ in range(_ROUNDS):  # which refine the solution
+        for _ in range(_ROUNDS):
             grad = objective.adjoint(pull) / objective.mass
             if smooth.has_l2:
                 objective.split(grad)[0][:] += smooth.l2 * objective.split(theta)[0]
-            if smooth.has_l1:
-                step = model.minimum(smooth, theta, grad, left=0.0) - theta
-            else:
-                step = -model.solve(grad)
+            step = model.step(smooth, theta, grad)
             pull, theta = pull + bend * objective.linear(step), theta + step
     except (LinAlgError, ValueError):
         return None

@@ -278,6 +278,12 @@ class Factored:
             out[at] = block @ v[at]
         return out
 
+    def step(self, problem, theta, grad):
+        """Return the whole way to the minimum of the model."""
+        if problem.has_l1:
+            return self.minimum(problem, theta, grad, left=0.0) - theta
+        return -self.solve(grad)
+
     def minimum(self, problem, theta, grad, left=_NEAR):
         if problem.custom:
             return accelerated(self.apply, problem.prox, theta, grad)

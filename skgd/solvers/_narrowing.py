@@ -70,7 +70,7 @@ class Afresh(AtOnce):
 
 
 class RowsOrPairs(Newton):
-    """Newton steps where few rows lie in a band, and L-BFGS steps where there are more."""
+    """Newton steps where few rows are near a kink, and L-BFGS steps where there are more."""
 
     def _search(self, problem, state):
         memory = state.memory

@@ -183,7 +183,7 @@ class Smoothing(Solver):
             run.try_itself(wide, _NET_TRIES if net else _TRIES, _SHORT_TRIES[wide or part.has_l1])
         smooth = self._smooth(part, run)
         run.begin(part, smooth, theta)
-        # Bands that are narrow from the first may hold too few rows to lead anywhere.
+        # Where a width is small from the first, too few rows may be near a kink to lead anywhere.
         while type(solver) is Afresh and run.width < most and run.is_far(smooth):
             run.width = min(most, run.width / NARROWER)
             smooth = self._smooth(part, run)
@@ -198,7 +198,6 @@ class Smoothing(Solver):
             return theta, width
         sample = part.sample(few)
         others = objective.of_rows(between(objective, sample.objective.n_rows))
-
         weight = float(others.s.sum())
 
         def value(point):
@@ -231,10 +230,12 @@ class Smoothing(Solver):
         unit = float(loss.unit(objective.y, objective.s))
         if loss.smooth and not loss.band:
             return _ROUNDED * unit
-        widest = _WIDEST if loss.band else _SOFTEST
-        slope = loss.band or getattr(loss, "quantile", 1.0)
-        least = min(slope, 1.0 - slope) if hasattr(loss, "quantile") else slope
-        return widest * max(unit, objective.loss_sum(theta) / objective.mass / least)
+        if loss.band:
+            widest, slope = _WIDEST, loss.band
+        else:
+            quantile = getattr(loss, "quantile", None)  # all others are as steep on both sides
+            widest, slope = _SOFTEST, 1.0 if quantile is None else min(quantile, 1.0 - quantile)
+        return widest * max(unit, objective.loss_sum(theta) / objective.mass / slope)
 
     def _smooth(self, part, run):
         """Return the problem that a run takes steps on, kept while it is the same."""
