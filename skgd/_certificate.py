@@ -75,6 +75,8 @@ class Certificate:
         The best D so far, at first zero: F is nowhere below it.
     at_rounding : bool
         Whether the last gap was too small to be told from rounding.
+    room : bool
+        Whether slopes are moved for an l1 part, at first true: not where a step costs less.
 
     Notes
     -----
@@ -116,6 +118,7 @@ class Certificate:
     def __init__(self, problem, null_value, tol=0.0, awaited=True):
         self.problem, self.null_value, self.tol = problem, null_value, tol
         self.bound, self.at_rounding = 0.0, False  # losses and penalties are not negative
+        self.room = True
         self.model = None  # Hessian of F near the optimum, to begin with the next time
         self._last = self._outputs = None
         self._smoothings = 0 if awaited else _SMOOTHINGS
@@ -147,7 +150,7 @@ class Certificate:
         """
         gap = promised(self.problem, theta, value, grad)
         bend = self.problem.objective.loss.curvature
-        if bend and lacks_room(self.problem):
+        if bend and self.room and lacks_room(self.problem):
             v = -self.problem.objective.split(grad)[0]
             gap = min(gap, solved_part(self.problem, theta, v, bend) / _SOLVED)
         gap = min(gap, value - self.bound)
@@ -220,7 +223,7 @@ class Certificate:
             self._improve(theta, value, eta, v, slack, pull)
         if self._figure(value, slack) > self.tol and self._smoothings < _SMOOTHINGS:
             self._smooth(theta, value, eta)
-        if self._figure(value, slack) > self.tol and lacks_room(self.problem):
+        if self.room and self._figure(value, slack) > self.tol and lacks_room(self.problem):
             self._make_room(theta, value, eta, v, slack)
         return slack
 

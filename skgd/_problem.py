@@ -190,9 +190,9 @@ class Problem:
         """Return the same problem on at most ``most`` of its rows, evenly spaced."""
         return Problem(self.objective.sample(most), self.penalty, self.alpha)
 
-    def columns(self, columns):
+    def columns(self, columns, copies=1):
         """Return the same problem on some columns, all others held at zero; None if too large."""
-        objective = self.objective.columns(columns)
+        objective = self.objective.columns(columns, copies)
         return None if objective is None else Problem(objective, self.penalty, self.alpha)
 
     def smoothness(self, theta=None):

@@ -19,7 +19,7 @@ try:
     )
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
-    from ._quadratic import descend_quadratic
+    from ._quadratic import column_sums, descend_columns, descend_quadratic
     from ._steps import sgd_block
     from ._variance import sag_block
 except ModuleNotFoundError as error:
@@ -36,7 +36,9 @@ __all__ = [
     "adjoint_across",
     "adjoint_map",
     "column_moments",
+    "column_sums",
     "decay_all",
+    "descend_columns",
     "descend_quadratic",
     "distinct",
     "ftrl_block",

@@ -8,6 +8,8 @@ import numpy as np
 
 __all__ = [
     "column_moments",
+    "column_sums",
+    "descend_columns",
     "descend_quadratic",
     "ftrl_block",
     "full_pass",
@@ -422,3 +424,34 @@ def descend_quadratic(H, x, slope, l1, sweeps, tol):
         else:
             everything = largest <= 0.1 * before or largest <= tol
     return sweeps
+
+
+def column_sums(X, weights):
+    """Return the weighted sums of the columns of a matrix, and those of their squares."""
+    A = X.toarray()
+    return weights @ A, weights @ (A * A)
+
+
+def descend_columns(X, bent, x, base, l1, l2, free, sweeps, everything, tol):
+    """Coordinate descent on a quadratic of the columns of X, the intercept always at its best.
+
+    As `skgd._kernels.descend_columns`, from ``slopes`` of zero; returns the intercept, too.
+    """
+    A, x, start = X.toarray(), x.copy(), x.copy()
+    total = bent.sum() if free else 0.0
+    best = (bent @ A) / total if free else np.zeros(len(x))
+    centred = A - best
+    H = centred.T @ (bent[:, None] * centred) + np.diag(l2)
+    for _ in range(sweeps):
+        largest = 0.0
+        for j in range(len(x)):
+            if not everything and x[j] == 0 and l1[j] > 0:
+                continue
+            slope = base[j] + l2[j] * x[j] + (H - np.diag(l2))[j] @ (x - start)
+            new = x[j] * H[j, j] - slope
+            new = np.sign(new) * max(abs(new) - l1[j], 0.0) / H[j, j]
+            largest = max(largest, abs(new - x[j]) * np.sqrt(H[j, j]))
+            x[j] = new
+        if largest <= tol:
+            break
+    return x, -float(best @ (x - start)), largest

@@ -110,7 +110,8 @@ class Optimality:
         that the first will give, and ``"served"`` then says when it is worth asking; with this
         ``"allowed"`` is set to ``tol`` and what it is a part of, infinity for F itself;
         ``"model"`` is there where the next step has a Hessian to go by, or makes one as
-        soon as ``"wait"`` steps are done.
+        soon as ``"wait"`` steps are done; ``"by_column"`` says that it goes to the optimum over
+        columns that are not many.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta, ...)``, which reads the rows, ``promise(theta, value,
         grad)``, ``is_known(value)`` and ``whole(bound)``, which do not, and ``at_rounding``.
@@ -137,6 +138,9 @@ class Optimality:
 
     def __call__(self, event):
         stalled = "stalled" in self.memory
+        if self.certificate is not None:
+            late = stalled or event.iteration >= self._iteration
+            self.certificate.room = late or not self.memory.get("by_column", False)
         if "served" in self.memory:
             whole = np.inf if self.certificate is None else self.certificate.whole(event.value)
             self.memory["allowed"] = self.tol, whole
@@ -178,6 +182,7 @@ class Optimality:
             self._share *= 0.25
             return True
         led = self.memory.get("model") is not None or event.t >= self.memory.get("wait", np.inf)
+        led = led or self.memory.get("by_column", False)
         if promise > 0.0 and led:
             return False
         return event.violation <= self._violation

@@ -322,20 +322,22 @@ class LinearObjective(Passes):
         one, y = np.ones(1), self.y[:1].copy()
         return self._like(self.X[:1].copy(), y, one, 1.0, self.loss)
 
-    def columns(self, columns):
+    def columns(self, columns, copies=1):
         """Return an objective of some columns alone, a copy.
 
         Parameters
         ----------
         columns : ndarray of int
             Which, each once, in ascending order.
+        copies : int, default=1
+            How many there will be.
 
         Returns
         -------
         LinearObjective or None
-            None where the copy would be more than 5 % of a large X.
+            None where the copies would be more than 5 % of a large X.
         """
-        most = max(_LEAST_COPY, self.n_stored // 20)
+        most = max(_LEAST_COPY, self.n_stored // 20 // copies)
         if self.sparse:
             X = self.X
             if len(X.indices) > self.n_stored:
@@ -347,6 +349,25 @@ class LinearObjective(Passes):
             stored = self.n_rows * len(columns)
             X = np.take(self.X, columns, axis=1) if stored <= most else None
         return self._like(X, self.y, self.s, self.mass, self.loss) if stored <= most else None
+
+    def by_column(self, inv_scale=None):
+        """Return the entries of sparse rows by columns, a copy in float64.
+
+        Parameters
+        ----------
+        inv_scale : ndarray of shape (n_features,), default=None
+            What each column is multiplied by.
+
+        Returns
+        -------
+        csc_array of shape (n_rows, n_features)
+            Not shifted.
+        """
+        X = self.X.tocsc()
+        X.data = X.data.astype(float, copy=False)
+        if inv_scale is not None:
+            X.data *= np.repeat(inv_scale, np.diff(X.indptr))
+        return X
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""

@@ -234,13 +234,17 @@ class ScaledObjective:
         """Return a scaled objective of one row, in the same variables."""
         return ScaledObjective(self.inner.one_row(), self.shift, self.scale)
 
-    def columns(self, columns):
+    def columns(self, columns, copies=1):
         """Return a scaled objective of some columns, or None; see `LinearObjective.columns`."""
-        inner = self.inner.columns(columns)
+        inner = self.inner.columns(columns, copies)
         if inner is None:
             return None
         shift = None if self.shift is None else self.shift[columns]
         return ScaledObjective(inner, shift, self.scale[columns])
+
+    def by_column(self):
+        """Return the entries of sparse columns, scaled and not shifted."""
+        return self.inner.by_column(self.inv_scale)
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""

@@ -7,7 +7,15 @@ import numpy as np
 from ._curvature import FACTORED
 from ._line_search import Arrival
 
-__all__ = ["BY_FACTORS", "BY_ROWS", "MANY_STEPS", "Manner", "chosen_columns", "restricted_step"]
+__all__ = [
+    "BY_DESCENT",
+    "BY_FACTORS",
+    "BY_ROWS",
+    "MANY_STEPS",
+    "Manner",
+    "chosen_columns",
+    "restricted_step",
+]
 
 _FIRST = 64  # columns to begin with
 _MORE = 2.0  # columns for each that is not zero
@@ -38,6 +46,10 @@ class Manner(NamedTuple):
         At most.
     readings : float
         What these may cost together at most, in readings of X.
+    eager : float
+        Of the columns that want to be among them, the part that is taken at once.
+    copies : int
+        Of the entries of these columns.
     """
 
     name: str
@@ -47,8 +59,11 @@ class Manner(NamedTuple):
     solved: float
     steps: int
     readings: float
+    eager: float = 1.0
+    copies: int = 1
 
 
+BY_DESCENT = Manner("columns", 0.9, 1.0, False, 0.1, 12, np.inf, eager=0.25, copies=2)
 BY_FACTORS = Manner("columns", 0.5, 1.0, True, 1e-2, 12, np.inf)
 BY_ROWS = Manner("columns", 0.5, 0.8, False, 0.1, 40, 4.0)
 MANY_STEPS = Manner("most_columns", 0.9, 1.0, False, 0.3, 100, np.inf)
@@ -94,7 +109,8 @@ def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
         count > _CROWDED * most and wanted > most  # columns would come and go one by one
     ):
         return None
-    size = min(max(int(_MORE * count), _FIRST, wanted if wanted <= most else 0), most)
+    eager = int(manner.eager * wanted)
+    size = min(max(int(_MORE * count), _FIRST, eager if eager <= most else 0), most)
     return np.sort(np.argpartition(-pull, size - 1)[:size])
 
 
@@ -128,7 +144,7 @@ def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
             return None
         last = np.inf  # by now coefficients may have gone back to zero
     columns = chosen_columns(problem, theta, memory["grad"], last, manner)
-    part = None if columns is None else problem.columns(columns)
+    part = None if columns is None else problem.columns(columns, manner.copies)
     memory[manner.name] = 0 if part is None else len(columns)
     if part is None:
         return None
