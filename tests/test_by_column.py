@@ -243,6 +243,20 @@ def test_a_fit_of_words_with_l1_ends_at_the_optimum_of_another_descent(loss):
     assert abs(value - others(X, y, loss, alpha)) < 1e-7 * value
 
 
+def test_columns_that_are_nearly_alike_are_factored_where_sweeps_crawl():
+    rng = np.random.RandomState(0)
+    one = sp.random(400, 1100, 0.003, "csr", random_state=rng, data_rvs=rng.standard_normal)
+    other = one.copy()
+    other.data *= 1.0 + 1e-6 * rng.standard_normal(other.nnz)
+    signal = 2.0 * one[:, :20] @ rng.standard_normal(20)
+    y = rng.poisson(np.exp(np.clip(signal, -4.0, 4.0))).astype(float)
+    X = sp.hstack([one, other]).tocsr()
+    options = {"penalty": "l1", "alpha": 1e-3, "tol": 1e-7, "fit_intercept": False}
+    est = GDRegressor(**options, max_iter=300).fit(X, y)
+    assert est.converged_
+    assert est.n_iter_ < 15
+
+
 def taken(est, X, y, monkeypatch):
     """Return which kinds of inner solvers a fit began."""
     seen = set()
