@@ -13,7 +13,9 @@ __all__ = ["ByColumns", "Columns", "OnColumns"]
 
 _LEFT = 0.2  # of the largest move of a first sweep: moves so small are the last
 _LEFT_HELD = 0.1  # of its fall that a round on what is held may lower a model by, to be the last
-_ROUNDS, _MANY, _FEW = 60, 20, 8  # of sweeps: at most; that alone will not do; where no more can
+_ROUNDS = 60  # of sweeps over all columns, each with up to six over what is not zero
+_CRAWL = 20  # of them, after which what is not zero is factored whatever it costs
+_FEW = 8  # of them, where too much is not zero to factor: more bring less than another model
 _TRAIL = 6  # sweeps over what is not zero, from which their end is foreseen
 _SHORTER = 0.1  # of the move of a sweep over all columns, at which one over these looks again
 _SWEPT, _PAIRED, _CUBED = 2.0, 1.0, 0.1  # nanoseconds of an entry, of two that meet, of a factor
@@ -134,7 +136,7 @@ class _Output:
             held = np.flatnonzero((x != 0.0) | (w != 0.0))
             if len(held) >= FACTORED and trial >= _FEW:
                 break
-            if trial % _MANY == _MANY - 1 or spent > self._cost(held):
+            if trial % _CRAWL == _CRAWL - 1 or spent > self._cost(held):
                 spent, there = 0.0, self._minimum_of(held, x, slopes, base, level)
             else:
                 there = _ahead(trail)
