@@ -357,6 +357,13 @@ def valley(t):
     return float(rosen(x + t * d)), float(rosen_der(x + t * d) @ d)
 
 
+def wall(t, steep=200.0):
+    """Return value and slope of a line that falls slowly up to 0.9, and then turns up at once."""
+    z = steep * (t - 0.9)
+    part = 1 / (1 + math.exp(-z)) if z > -700 else 0.0
+    return np.logaddexp(0, z) / steep - 0.05 * t, part - 0.05
+
+
 LINES = {
     "quadratic": lambda t: ((t - 3.0) ** 2, 2 * (t - 3.0)),
     "quartic": lambda t: ((t - 1.0) ** 4 - t, 4 * (t - 1.0) ** 3 - 1),
@@ -375,6 +382,17 @@ def test_a_step_meets_the_strong_wolfe_conditions(name, first, c2):
     found = strong_wolfe(phi, slope0, value0, first, c2=c2)
     wolfe(found, phi, c2=c2)
     assert found.n_evaluations <= 25
+
+
+@pytest.mark.parametrize("steep", [20, 60, 200, 1000])
+@pytest.mark.parametrize("c2", [0.9, 0.1])
+def test_a_wall_is_not_approached_by_small_steps(steep, c2):
+    def phi(t):
+        return wall(t, steep)
+
+    found = strong_wolfe(phi, *phi(0.0)[::-1], 1.0, c2=c2)
+    wolfe(found, phi, c2=c2)
+    assert found.n_evaluations <= 12
 
 
 def test_a_parabola_takes_at_most_two_evaluations():

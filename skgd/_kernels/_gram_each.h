@@ -1,12 +1,12 @@
 /* Included once per layout by _gram.h. */
 
-/* Writes a row into column r of the panels, each of which holds size rows. */
-INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, idx_t size,
+/* Writes a row into column r of the panels, which begin some numbers apart. */
+INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, idx_t apart,
                          double *panels)
 {
     const idx_t d = rows->d;
     const double *shift = a->shift, *inv_scale = a->inv_scale;
-#define AT(c) panels[(c) / PANEL * size * PANEL + r * PANEL + (c) % PANEL]
+#define AT(c) panels[(c) / PANEL * apart + r * PANEL + (c) % PANEL]
 #if SPARSE
     const idx_t start = ((const INDEX *)rows->indptr)[i];
     const idx_t stop = ((const INDEX *)rows->indptr)[i + 1];
@@ -20,7 +20,7 @@ INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, 
     const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
     idx_t c = 0;
     for (; c + PANEL <= d; c += PANEL) {
-        double *RESTRICT to = panels + c * size + r * PANEL;
+        double *RESTRICT to = panels + c / PANEL * apart + r * PANEL;
         if (shift && inv_scale)
             SIMD for (int q = 0; q < PANEL; q++)
                 to[q] = ((double)x[c + q] - shift[c + q]) * inv_scale[c + q];
@@ -36,38 +36,59 @@ INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, 
 #undef AT
 }
 
+/* Panels of a tile: what registers hold beside the sums of as many columns as a vector has. */
+#undef TILE_PANELS
+#define TILE_PANELS (VECTORS && WIDTH == 8 ? 3 : 1)
+
 #if VECTORS
 
 #define LANES (PANEL / WIDTH)
 typedef double T(lanes) __attribute__((vector_size(8 * WIDTH)));
 
-/* tile (WIDTH rows of width) += the products of WIDTH columns of left and the panel right. */
-INLINE void T(tile)(const double *RESTRICT left, const double *RESTRICT right, idx_t n,
-                    double *RESTRICT tile, idx_t width)
+/* tile (WIDTH rows of width) += the products of WIDTH columns of left and some panels right. */
+INLINE void T(tile)(const double *RESTRICT left, const double *RESTRICT right, idx_t apart,
+                    idx_t n, double *RESTRICT tile, idx_t width, const int panels)
 {
-    T(lanes) sums[WIDTH][LANES], with[LANES];
-    for (int i = 0; i < WIDTH; i++) memcpy(sums[i], tile + i * width, sizeof(with));
+    T(lanes) sums[WIDTH][TILE_PANELS * LANES] = {{{0}}}, with[TILE_PANELS * LANES];
     for (idx_t r = 0; r < n; r++) {
-        memcpy(with, right + r * PANEL, sizeof(with));
-        for (int i = 0; i < WIDTH; i++)
-            for (int v = 0; v < LANES; v++) sums[i][v] += left[r * PANEL + i] * with[v];
+        UNROLL for (int p = 0; p < panels; p++)
+            memcpy(with + p * LANES, right + p * apart + r * PANEL, PANEL * sizeof(double));
+        UNROLL for (int i = 0; i < WIDTH; i++)
+            UNROLL for (int v = 0; v < panels * LANES; v++)
+                sums[i][v] += left[r * PANEL + i] * with[v];
     }
-    for (int i = 0; i < WIDTH; i++) memcpy(tile + i * width, sums[i], sizeof(with));
+    UNROLL for (int i = 0; i < WIDTH; i++)
+        UNROLL for (int v = 0; v < panels * LANES; v++) {
+            double *to = tile + i * width + v * WIDTH;
+            memcpy(with, to, sizeof(with[0]));
+            with[0] += sums[i][v];
+            memcpy(to, with, sizeof(with[0]));
+        }
 }
 #define TILE_ROWS WIDTH
 #undef LANES
 
 #else
 
-INLINE void T(tile)(const double *left, const double *right, idx_t n, double *tile, idx_t width)
+INLINE void T(tile)(const double *left, const double *right, idx_t apart, idx_t n, double *tile,
+                    idx_t width, const int panels)
 {
     for (idx_t r = 0; r < n; r++)
         for (int q = 0; q < PANEL; q++) tile[q] += left[r * PANEL] * right[r * PANEL + q];
-    (void)width;
+    (void)apart, (void)width, (void)panels;
 }
 #define TILE_ROWS 1
 
 #endif
+
+/* With the number of panels as a constant, which loops are unrolled by. */
+#undef BY_PANELS
+#define BY_PANELS(wide, ...)                          \
+    switch (wide) {                                   \
+        case 1: T(tile)(__VA_ARGS__, 1); break;       \
+        case 2: T(tile)(__VA_ARGS__, 2); break;       \
+        default: T(tile)(__VA_ARGS__, TILE_PANELS);   \
+    }
 
 /* Every row written out, block by block, and the products of panels added up. */
 static int T(gram_dense)(const rows_t *rows, const gram_t *a)
@@ -75,27 +96,31 @@ static int T(gram_dense)(const rows_t *rows, const gram_t *a)
     const idx_t D = rows->d + 1, n_panels = (D + PANEL - 1) / PANEL, width = n_panels * PANEL;
     idx_t size = GRAM_BYTES / (width * (idx_t)sizeof(double));
     size = size < 8 ? 8 : (size > GRAM_ROWS ? GRAM_ROWS : size);
-    /* The last panel is filled up with zeros, which stay. */
-    double *z = calloc((size_t)(2 * size + a->n_sets * width) * (size_t)width, sizeof(double));
+    /* A row more than there are: at a power of two panels would get into each other's way in
+       cache. The last panel is filled up with zeros, which stay. */
+    const idx_t apart = (size + 1) * PANEL, block = n_panels * apart;
+    double *z = calloc((size_t)(2 * block + a->n_sets * width * width), sizeof(double));
     if (z == NULL) return -1;
-    double *bent = z + size * width, *sums = bent + size * width;
+    double *bent = z + block, *sums = bent + block;
     for (idx_t first = 0; first < a->m; first += size) {
         const idx_t n = first + size < a->m ? size : a->m - first;
-        for (idx_t r = 0; r < n; r++) T(write_out)(rows, a, a->order[first + r], r, size, z);
+        for (idx_t r = 0; r < n; r++) T(write_out)(rows, a, a->order[first + r], r, apart, z);
         for (idx_t t = 0; t < a->n_sets; t++) {
             double *out = sums + t * width * width;
             for (idx_t p = 0; p < n_panels; p++)
                 for (idx_t r = 0; r < n; r++) {
                     const double h = a->h[(first + r) * a->n_sets + t];
-                    const double *RESTRICT from = z + (p * size + r) * PANEL;
-                    double *RESTRICT to = bent + (p * size + r) * PANEL;
+                    const double *RESTRICT from = z + p * apart + r * PANEL;
+                    double *RESTRICT to = bent + p * apart + r * PANEL;
                     SIMD for (int q = 0; q < PANEL; q++) to[q] = h * from[q];
                 }
             for (idx_t p = 0; p < n_panels; p++)
-                for (idx_t q = p; q < n_panels; q++)
+                for (idx_t q = p, wide; q < n_panels; q += wide) {
+                    wide = n_panels - q < TILE_PANELS ? n_panels - q : TILE_PANELS;
                     for (int i = 0; i < PANEL; i += TILE_ROWS)
-                        T(tile)(bent + p * size * PANEL + i, z + q * size * PANEL, n,
-                                out + (p * PANEL + i) * width + q * PANEL, width);
+                        BY_PANELS(wide, bent + p * apart + i, z + q * apart, apart, n,
+                                  out + (p * PANEL + i) * width + q * PANEL, width)
+                }
         }
     }
     for (idx_t t = 0; t < a->n_sets; t++)

@@ -11,6 +11,7 @@ __all__ = ["Arrival", "LinePoint", "MarginLine", "refuse_rates", "strong_wolfe"]
 
 _FEWEST, _MOST = 0.01, 0.9  # part of a bracket that the next trial may lie in
 _BACK = 0.1  # the same, where its far end is not finite
+_SHRINKS = 0.66  # what two trials leave of a bracket at most, or the next one halves it
 _GROWTH = 10.0  # largest ratio of two trials before a bracket is known
 _NOTHING = 1e-16  # parts of the rounding that a whole step would bring
 _APPROXIMATE = 0.8  # part of the first slope that a step inside the rounding may end with
@@ -116,7 +117,8 @@ def strong_wolfe(
     A step is bracketed from below by a point that has decreased enough and still goes
     down steeply, from above by one that has not decreased enough or goes up: such a
     bracket holds a step that meets both conditions [1]_, chapter 3. It is narrowed by the
-    minimiser of the cubic through values and slopes of its ends.
+    minimiser of the cubic through values and slopes of its ends, and halved where two of these
+    have left more than two thirds of it, after [3]_.
 
     Parameters
     ----------
@@ -154,8 +156,10 @@ def strong_wolfe(
     .. [1] J. Nocedal, S. J. Wright (2006). "Numerical Optimization", second edition.
     .. [2] W. W. Hager, H. Zhang (2005). "A new conjugate gradient method with guaranteed
        descent and an efficient line search". SIAM Journal on Optimization 16.
+    .. [3] J. J. More, D. J. Thuente (1994). "Line search algorithms with guaranteed sufficient
+       decrease". ACM Transactions on Mathematical Software 20.
     """
-    low, high, last = (0.0, value0, slope0), None, None
+    low, high, last, widths = (0.0, value0, slope0), None, None, (math.inf, math.inf)
     # Slopes have about as many digits as values, and here nothing is left of them either.
     nothing = -slope0 * min(first, most) < _NOTHING * noise
     if nothing or not (-math.inf < slope0 < 0.0 and math.isfinite(value0) and first > 0.0):
@@ -184,7 +188,11 @@ def strong_wolfe(
         elif high[0] - low[0] <= 1e-15 * high[0]:
             break
         else:
-            t = _between(low, high, noise)
+            width = high[0] - low[0]
+            slow = width > _SHRINKS * widths[0] and _finite(high)
+            t = low[0] + 0.5 * width if slow else _between(low, high, noise)
+            # A trial may only reckon with those before it that were not halvings.
+            widths = (math.inf, math.inf) if slow else (widths[1], width)
     return LinePoint(*low, n, False)
 
 
