@@ -162,6 +162,16 @@ def test_rates_of_a_fit_cool_down_where_it_has_passes_for_it(penalty):
     assert 0.0 < stopped[-1] < 0.05 * stopped[11]
 
 
+def test_beside_a_mean_rates_fall_slowly_and_those_of_adagrad_not_at_all():
+    assert (np.diff(rates_of(20, solver="adagrad")[:12]) == 0).all()
+    for solver, power in (("sgd", 0.75), ("amsgrad", 0.25)):
+        by_itself = rates_of(12, solver=solver, penalty="l1")
+        beside = rates_of(12, solver=solver)
+        falls = [np.log(rates[0] / rates[-1]) for rates in (by_itself, beside)]
+        assert RULES[solver].auto_power == power
+        assert 0.0 < falls[1] < 0.4 * falls[0]
+
+
 def test_a_stream_never_cools_down():
     X, y = SETS["breast_cancer"]()
     est = GDClassifier(solver="sgd", max_iter=20, random_state=0)
@@ -214,22 +224,50 @@ def test_rows_that_are_learnt_on_do_not_throw_the_model_back(solver):
     assert max(ends) < 1.5 * ends[0] + 1e-5 * (null - best)
 
 
+def rare_words(n_rows, n_features, length):
+    """Words, all of one scale: the rare ones are learnt slowly at the rate of the frequent."""
+    rng = np.random.default_rng(0)
+    often = 1 / np.arange(3, n_features + 3)
+    X = rng.poisson(length * often / often.sum(), size=(n_rows, n_features)).astype(float)
+    X /= np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    eta = X @ rng.standard_normal(n_features)
+    return sp.csr_array(X), (eta > np.median(eta)).astype(int)
+
+
+def end_of(X, y, solver, **constants):
+    """F after twenty passes with other constants of the pilot, and the rate then and at first."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in constants.items():
+            patch.setattr(f"skgd.solvers._pilot.{name}", value)
+        est = GDClassifier(solver=solver, max_iter=20, tol=None, random_state=0).fit(X, y)
+    assert not len(est.restarts_)
+    memory = est._state.state.memory
+    return est.loss_curve_[-1], memory["eta0"], memory["mean_eta0"]
+
+
 @pytest.mark.parametrize("solver", ["sgd", "momentum"])
 def test_rates_are_raised_where_the_iterate_is_better_than_the_mean(solver):
-    # Rare words, as large as frequent ones by their scale, are learnt slowly at the rate of these.
-    rng = np.random.default_rng(0)
-    often = 1 / np.arange(3, 3003)
-    X = rng.poisson(40 * often / often.sum(), size=(1500, 3000)).astype(float)
-    X /= np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
-    eta = X @ rng.standard_normal(3000)
-    y = (eta > np.median(eta)).astype(int)
-    ends = []
-    for looks in ((), (2, 4, 8)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("skgd.solvers._pilot._LOOKS", looks)
-            est = GDClassifier(solver=solver, max_iter=20, tol=None, random_state=0)
-            est.fit(sp.csr_array(X), y)
-        ends.append((est.loss_curve_[-1], est._state.state.memory["eta0"]))
-        assert not len(est.restarts_)
-    assert ends[1][0] < 0.6 * ends[0][0]
-    assert ends[1][1] in (2 * ends[0][1], 4 * ends[0][1], 8 * ends[0][1])
+    X, y = rare_words(1500, 3000, 40)
+    without, raised = end_of(X, y, solver, _LOOKS=()), end_of(X, y, solver)
+    assert raised[0] < 0.6 * without[0]
+    assert raised[1] / without[1] in (2, 4, 8)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adagrad"])
+def test_rates_are_raised_where_noise_is_little_beside_what_f_falls_by(solver):
+    X, y = rare_words(8192, 1000, 20)
+    without, raised = end_of(X, y, solver, _SLIGHT=0.0), end_of(X, y, solver)
+    assert without[1] == without[2]
+    assert raised[0] < 0.8 * without[0]
+    assert raised[1] / raised[2] in (2, 4)
+    # Fewer rows leave more noise in the end.
+    few = end_of(X[:8191], y[:8191], solver)
+    assert few[1] == few[2]
+
+
+def test_rates_that_were_raised_too_far_are_taken_back():
+    X, y = rare_words(1500, 3000, 40)
+    without, far = end_of(X, y, "sgd", _LOOKS=()), end_of(X, y, "sgd", _BOLDER=512.0)
+    assert far[1] == far[2] == without[1]
+    # Passes that were undone are lost, and no more.
+    assert without[0] < far[0] < 2.0 * without[0]

@@ -47,7 +47,7 @@ class AdaGrad(Rule):
     adaptive = True
     # The metric falls with the square root of the steps by itself. Together with 0.75 the
     # rates would have a finite sum, and the run would end short of the optimum.
-    auto_power = 0.25
+    auto_power, mean_power = 0.25, 0.0
     _kernel = ("adagrad", ("epsilon",))
 
     def __init__(self, epsilon=1e-10, learning_rate=None, max_iter=None):

@@ -30,6 +30,9 @@ class Rule(Method, Component):
         coefficients by the factor ``1 - rate * alpha * l2`` beside the move.
     auto_power : float
         Power of the number of steps with which ``learning_rate="auto"`` lets the rate fall.
+    mean_power : float
+        The same where something else takes the noise away: a mean of late iterates, or rates
+        that go to nothing at the end. A third of ``auto_power`` by default.
     least_batch : int
         Fewest rows that ``batch_size="auto"`` takes a step: calls and updates are then
         small change beside the gradient.
@@ -76,6 +79,10 @@ class Rule(Method, Component):
     most_tail = math.inf
     # Name of the compiled twin and the hyper-parameters it takes.
     _kernel = None
+
+    @property
+    def mean_power(self):
+        return self.auto_power / 3.0
 
     def init(self, theta, xp):
         """Return the memory before the first step.

@@ -1,5 +1,7 @@
 """A rate from the data: short runs on a few rows, and what passes over all of them say of it."""
 
+import math
+
 import numpy as np
 
 __all__ = ["MANY_ROWS", "hold_against_mean", "pilot_rates"]
@@ -11,9 +13,12 @@ _FACTOR = 4.0
 _SHARE = 0.97  # of the deepest fall of F that a smaller rate must reach to be preferred
 _TRIALS = 12
 MANY_ROWS = 1024  # below, a run may learn them by heart
+_PLENTY = 8192  # rows, below which noise has not gone at the end
 _MOST_RISE = 0.25  # of F, relative, in a first pass; the divergence guard allows twice that
-# Passes after which rates may be raised by this factor, in the first half of a run.
-_LOOKS, _EARLY, _BOLDER = (2, 4, 8, 16, 32), 0.5, 2.0
+# Passes after which rates may be raised by this factor, in the first half of a run; what F of the
+# mean is after the first is remembered.
+_LOOKS, _EARLY, _BOLDER = (1, 2, 4, 8, 16, 32), 0.5, 2.0
+_SLIGHT = 0.75  # of what F has fallen by since the last look: less than that is little noise
 _FALLS = 0.5  # power of the rate below which a rule's metric falls by itself
 
 
@@ -44,7 +49,7 @@ def pilot_rates(solver, problem, theta, late, size):
     of_iterate, of_mean : float
         Positive and finite: the smallest rate with which the iterate does well, and one
         with which the mean does, None unless ``late``. The latter is the smallest too,
-        but the largest for a rule whose metric falls by itself; with few rows not above
+        but the best for a rule whose metric falls by itself; with few rows not above
         ``of_iterate``.
 
     Notes
@@ -89,41 +94,76 @@ def pilot_rates(solver, problem, theta, late, size):
     of_iterate, of_mean = float(min(good)), None
     if late:
         good = _good_rates(lambda rate: fall("mean", rate), guess)
-        # But a metric that goes on falling after the pilot makes good for a large rate, and
-        # never for a small one.
-        of_mean = float(max(good) if solver.rule.auto_power < _FALLS else min(good))
+        # But a metric that goes on falling after the pilot makes good for a larger one.
+        best = max(good, key=lambda rate: fall("mean", rate))
+        of_mean = float(best if falls_by_itself(solver.rule) else min(good))
         if objective.n_active < MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean
 
 
-def hold_against_mean(problem, state, n_passes, raises):
+def falls_by_itself(rule):
+    """Return whether the metric of a rule goes on falling, whatever its rate does."""
+    return rule.adaptive and rule.auto_power < _FALLS
+
+
+def hold_against_mean(rule, problem, state, n_passes, raises):
     """Look which is better after a pass, the iterate or the mean of iterates.
 
-    Where it is the iterate, noise is not what is left of F: rates may be larger. After the last
-    pass, by when rates have cooled down, it takes the place of the mean.
+    Where it is the iterate, or F has fallen by more since the last look than the iterate is
+    worse by, noise is not what is left of F: rates may be larger. Where the pass that follows
+    takes the mean back behind the last look, they were too large: it is undone, and rates stay
+    as they were.
+    After the last pass, by when rates have cooled down, the better of the two is taken.
 
     Parameters
     ----------
+    rule : Rule
+        That of the run. Rates of one whose moves keep their size are never raised; those of
+        one whose metric falls by itself, or for what F has fallen by, to four times the
+        pilot's at most.
     problem : Problem
         What is minimised.
     state : State
-        After the pass; its ``memory`` or ``point`` may be changed.
+        After the pass; its ``memory``, ``theta`` or ``point`` may be changed.
     n_passes : int
         Of the run.
     raises : bool
-        Whether to raise rates: not those of a rule whose moves keep their size, nor where
-        a run may be stopped for noise that would have gone.
+        Whether to raise rates: not where a run may be stopped for noise that would have gone.
     """
     memory, k = state.memory, state.passes
+    _undo_if_worse(problem, state)
+    raises = raises and (not rule.adaptive or falls_by_itself(rule))
     early = raises and k in _LOOKS and k <= _EARLY * n_passes
     if not (early or k == n_passes):
         return
-    if problem.value(state.theta) < problem.value(memory["average"]):
-        if early:
-            memory["eta0"] *= _BOLDER
-        else:
+    mean = problem.value(memory["average"])
+    noise = problem.value(state.theta) - mean if k > 1 or not early else math.inf
+    if not early:
+        if noise < 0.0:
             state.point = memory["average"] = state.theta.copy()
+        return
+    # Nothing is said of a state that was not looked at before.
+    last, least = memory.get("looked", mean), memory.get("mean_eta0", 0.0)
+    memory["looked"] = mean
+    sure = noise < 0.0 and not rule.adaptive
+    plenty = problem.objective.n_active >= _PLENTY
+    likely = plenty and noise < max(0.0, _SLIGHT * (last - mean))
+    if sure or (likely and memory["eta0"] * _BOLDER <= _FACTOR * least):
+        kept = {name: np.copy(memory[name]) for name in ("average", "vectors", "scalars")}
+        kept.update(eta0=memory["eta0"], n_averaged=memory["n_averaged"])
+        memory["before"] = max(last, mean), state.theta.copy(), kept
+        memory["eta0"] *= _BOLDER
+
+
+def _undo_if_worse(problem, state):
+    """Go back to where rates were raised if the mean has become much worse since."""
+    memory = state.memory
+    if "before" in memory:
+        most, theta, kept = memory.pop("before")
+        if not problem.value(memory["average"]) <= most:
+            memory.update(kept)
+            state.theta, state.point = theta, memory["average"]
 
 
 def _finite(value):

@@ -24,7 +24,6 @@ _SPAN_STEPS = 64  # and steps, where the point is a mean
 _LATE = 3.0  # the iterate of step t has weight t**3 in a mean of our own
 _PIECES = 16  # of a pass, after each of which the iterate joins that mean
 _PIECE = 8, 64  # sums of vectors worth of work, and rows, that a piece has at least
-_SLOWER = 3.0  # with the mean, rates fall with the rule's power over this
 _CONSTANT = 2**62  # steps: never, for the pilot's short runs
 _WORTH_READING = 2**16  # stored entries from which a second reading of them is worth saving
 
@@ -60,7 +59,8 @@ class Stochastic(Solver):
     vectors a pass. In a `fit` of at least 20 passes rates go to nothing over the last two fifths,
     and the last iterate is taken where it is better than the mean. Where nothing ends it before,
     of 1,024 rows or more, rates of a rule whose moves follow the size of gradients are doubled
-    where the iterate is better after 2, 4, 8, 16 or 32 passes of the first half.
+    where the iterate is better after 2, 4, 8, 16 or 32 passes of the first half; of 8,192 rows or
+    more, and of a rule whose metric falls by itself, also where it is hardly worse.
     A rule holds its vectors of length ``n_params``; the order is one vector of length n.
 
     References
@@ -163,7 +163,7 @@ class Stochastic(Solver):
             memory["stream_eta0"], of_mean = pilot_rates(
                 self, problem, state.theta, late, memory["batch_size"]
             )
-            memory["eta0"] = of_mean if late else memory["stream_eta0"]
+            memory["eta0"] = memory["mean_eta0"] = of_mean if late else memory["stream_eta0"]
         else:  # a schedule that gives rates of its own needs none from the data
             memory["eta0"] = math.nan
 
@@ -242,8 +242,8 @@ class Stochastic(Solver):
         state.point = memory["average"] if memory["n_averaged"] > 0 else state.theta
         state.passes += 1
         if memory["late"] and self.settings.cools:
-            raises = self._bold(problem) and not self.rule.adaptive
-            hold_against_mean(problem, state, self.settings.horizon, raises)
+            bold, horizon = self._bold(problem), self.settings.horizon
+            hold_against_mean(self.rule, problem, state, horizon, bold)
         return loss
 
     def _bold(self, problem):
@@ -324,8 +324,8 @@ class Stochastic(Solver):
         schedule = settings.schedule
         if schedule is None:
             auto = isinstance(settings.eta0, str)
-            slower = state.memory["late"] or self._bold(problem)
-            power = self.rule.auto_power / (_SLOWER if slower else 1.0)
+            slower, rule = state.memory["late"] or self._bold(problem), self.rule
+            power = rule.mean_power if slower else rule.auto_power
             span, last = state.memory["span"], None
             if settings.cools and span < _CONSTANT:
                 steps = -(-problem.objective.n_active // state.memory["batch_size"])
