@@ -1,5 +1,11 @@
 """Small data sets, homes of rows, and F written out independently of the package."""
 
+import os
+
+# Workers have a core each: a BLAS that waits on the others' makes tests a fifth slower.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 import pytest

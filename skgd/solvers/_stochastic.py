@@ -172,6 +172,7 @@ class Stochastic(Solver):
         # It would lag behind, and few rows may be learnt by heart at rates that later ones do
         # not bear: rates are lower from here on and fall faster.
         memory = state.memory
+        memory.pop("before", None)
         if memory["late"]:
             if memory["n_averaged"] > 0:
                 state.theta = memory["average"]
@@ -195,7 +196,8 @@ class Stochastic(Solver):
         return state
 
     def _clear(self, state):
-        state.memory.pop("received", None)
+        for name in ("received", "before"):
+            state.memory.pop(name, None)
         state.memory["vectors"], state.memory["scalars"] = self.rule.init(state.theta, np)
 
     def batch_size(self, problem):
