@@ -112,8 +112,8 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
 
     Where it is the iterate, or F has fallen by more since the last look than the iterate is
     worse by, noise is not what is left of F: rates may be larger. Where the pass that follows
-    takes the mean back behind the last look, they were too large: it is undone, and rates stay
-    as they were.
+    takes the mean back behind the last look, or that and one more behind this one, they were too
+    large: these passes are undone, and rates stay as they were from then on.
     After the last pass, by when rates have cooled down, the better of the two is taken.
 
     Parameters
@@ -133,6 +133,7 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     """
     memory, k = state.memory, state.passes
     _undo_if_worse(problem, state)
+    raises = raises and not memory.get("timid", False)
     raises = raises and (not rule.adaptive or falls_by_itself(rule))
     early = raises and k in _LOOKS and k <= _EARLY * n_passes
     if not (early or k == n_passes):
@@ -152,18 +153,22 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     if sure or (likely and memory["eta0"] * _BOLDER <= _FACTOR * least):
         kept = {name: np.copy(memory[name]) for name in ("average", "vectors", "scalars")}
         kept.update(eta0=memory["eta0"], n_averaged=memory["n_averaged"])
-        memory["before"] = max(last, mean), state.theta.copy(), kept
+        memory["before"] = [max(last, mean), mean], state.theta.copy(), kept
         memory["eta0"] *= _BOLDER
 
 
 def _undo_if_worse(problem, state):
-    """Go back to where rates were raised if the mean has become much worse since."""
+    """Go back to where rates were raised if the mean has become worse than it may."""
     memory = state.memory
-    if "before" in memory:
-        most, theta, kept = memory.pop("before")
-        if not problem.value(memory["average"]) <= most:
-            memory.update(kept)
-            state.theta, state.point = theta, memory["average"]
+    if "before" not in memory:
+        return
+    most, theta, kept = memory["before"]
+    if not problem.value(memory["average"]) <= most.pop(0):
+        memory.update(kept, timid=True)
+        state.theta, state.point = theta, memory["average"]
+        most.clear()
+    if not most:
+        del memory["before"]
 
 
 def _finite(value):
