@@ -255,7 +255,7 @@ def test_rates_are_raised_where_the_iterate_is_better_than_the_mean(solver):
 
 @pytest.mark.parametrize("solver", ["sgd", "adagrad"])
 def test_rates_are_raised_where_noise_is_little_beside_what_f_falls_by(solver):
-    X, y = rare_words(8192, 1000, 20)
+    X, y = rare_words(8192, 2000, 20)
     without, raised = end_of(X, y, solver, _SLIGHT=0.0), end_of(X, y, solver)
     assert without[1] == without[2]
     assert raised[0] < 0.8 * without[0]

@@ -49,8 +49,8 @@ def pilot_rates(solver, problem, theta, late, size):
     of_iterate, of_mean : float
         Positive and finite: the smallest rate with which the iterate does well, and one
         with which the mean does, None unless ``late``. The latter is the smallest too,
-        but the best for a rule whose metric falls by itself; with few rows not above
-        ``of_iterate``.
+        but midway between the best and the largest for a rule whose metric falls by
+        itself; with few rows not above ``of_iterate``.
 
     Notes
     -----
@@ -96,7 +96,8 @@ def pilot_rates(solver, problem, theta, late, size):
         good = _good_rates(lambda rate: fall("mean", rate), guess)
         # But a metric that goes on falling after the pilot makes good for a larger one.
         best = max(good, key=lambda rate: fall("mean", rate))
-        of_mean = float(best if falls_by_itself(solver.rule) else min(good))
+        between = math.sqrt(best * max(good))
+        of_mean = float(between if falls_by_itself(solver.rule) else min(good))
         if objective.n_active < MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean
@@ -112,9 +113,11 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
 
     Where it is the iterate, or F has fallen by more since the last look than the iterate is
     worse by, noise is not what is left of F: rates may be larger. Where the pass that follows
-    takes the mean back behind the last look, or that and one more behind this one, they were too
-    large: these passes are undone, and rates stay as they were from then on.
-    After the last pass, by when rates have cooled down, the better of the two is taken.
+    takes the mean back behind the last look, or that and another, or it is there at a look up to
+    halfway, behind this one, they were too large: these passes are undone, and rates stay as
+    they were from then on. Where the mean is only worse than at the look before, rates that follow
+    the size of gradients are halved. After the last pass, by when rates have cooled down, the
+    better of the two is taken.
 
     Parameters
     ----------
@@ -132,10 +135,13 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
         Whether to raise rates: not where a run may be stopped for noise that would have gone.
     """
     memory, k = state.memory, state.passes
-    _undo_if_worse(problem, state)
-    raises = raises and not memory.get("timid", False)
-    raises = raises and (not rule.adaptive or falls_by_itself(rule))
-    early = raises and k in _LOOKS and k <= _EARLY * n_passes
+    half = int(_EARLY * n_passes)
+    early = k == half or (k in _LOOKS and k < half)
+    _undo_if_worse(problem, state, early)
+    if k >= half:
+        memory.pop("before", None)
+    if not raises or (rule.adaptive and not falls_by_itself(rule)):
+        early = False
     if not (early or k == n_passes):
         return
     mean = problem.value(memory["average"])
@@ -147,27 +153,30 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     # Nothing is said of a state that was not looked at before.
     last, least = memory.get("looked", mean), memory.get("mean_eta0", 0.0)
     memory["looked"] = mean
+    if mean > last and memory["eta0"] > least > 0.0 and not rule.adaptive:
+        memory.update(eta0=memory["eta0"] / _BOLDER, timid=True)
+    if memory.get("timid", False) or k not in _LOOKS:
+        return
     sure = noise < 0.0 and not rule.adaptive
-    plenty = problem.objective.n_active >= _PLENTY
-    likely = plenty and noise < max(0.0, _SLIGHT * (last - mean))
+    # On less than this, only where looks are left to see what comes of it.
+    likely = problem.objective.n_active >= _PLENTY and 2 * k <= half
+    likely = likely and noise < max(0.0, _SLIGHT * (last - mean))
     if sure or (likely and memory["eta0"] * _BOLDER <= _FACTOR * least):
         kept = {name: np.copy(memory[name]) for name in ("average", "vectors", "scalars")}
         kept.update(eta0=memory["eta0"], n_averaged=memory["n_averaged"])
-        memory["before"] = [max(last, mean), mean], state.theta.copy(), kept
+        memory["before"] = [max(last, mean), mean], mean, state.theta.copy(), kept
         memory["eta0"] *= _BOLDER
 
 
-def _undo_if_worse(problem, state):
+def _undo_if_worse(problem, state, look):
     """Go back to where rates were raised if the mean has become worse than it may."""
     memory = state.memory
-    if "before" not in memory:
+    first, later, theta, kept = memory.get("before", ([], 0.0, None, None))
+    if kept is None or not (first or look):
         return
-    most, theta, kept = memory["before"]
-    if not problem.value(memory["average"]) <= most.pop(0):
+    if not problem.value(memory["average"]) <= (first.pop(0) if first else later):
         memory.update(kept, timid=True)
         state.theta, state.point = theta, memory["average"]
-        most.clear()
-    if not most:
         del memory["before"]
 
 
