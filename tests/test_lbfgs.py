@@ -357,7 +357,7 @@ def valley(t):
     return float(rosen(x + t * d)), float(rosen_der(x + t * d) @ d)
 
 
-def wall(t, steep=200.0):
+def wall(t, steep):
     """Return value and slope of a line that falls slowly up to 0.9, and then turns up at once."""
     z = steep * (t - 0.9)
     part = 1 / (1 + math.exp(-z)) if z > -700 else 0.0

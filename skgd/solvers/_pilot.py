@@ -95,9 +95,10 @@ def pilot_rates(solver, problem, theta, late, size):
     if late:
         good = _good_rates(lambda rate: fall("mean", rate), guess)
         # But a metric that goes on falling after the pilot makes good for a larger one.
-        best = max(good, key=lambda rate: fall("mean", rate))
-        between = math.sqrt(best * max(good))
-        of_mean = float(between if falls_by_itself(solver.rule) else min(good))
+        of_mean = float(min(good))
+        if falls_by_itself(solver.rule):
+            best = max(good, key=lambda rate: fall("mean", rate))
+            of_mean = math.sqrt(best * max(good))
         if objective.n_active < MANY_ROWS:  # too few to say what is too large
             of_mean = min(of_mean, of_iterate)
     return of_iterate, of_mean
@@ -134,29 +135,51 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     raises : bool
         Whether to raise rates: not where a run may be stopped for noise that would have gone.
     """
-    memory, k = state.memory, state.passes
-    half = int(_EARLY * n_passes)
-    early = k == half or (k in _LOOKS and k < half)
-    _undo_if_worse(problem, state, early)
+    memory, k, half = state.memory, state.passes, int(_EARLY * n_passes)
+    look = k == half or (k in _LOOKS and k < half)
+    mean = _undo_if_worse(problem, state, look)
     if k >= half:
         memory.pop("before", None)
-    if not raises or (rule.adaptive and not falls_by_itself(rule)):
-        early = False
-    if not (early or k == n_passes):
-        return
+    raises = raises and (not rule.adaptive or falls_by_itself(rule))
+    if mean is None and (k == n_passes or (look and raises)):
+        mean = problem.value(memory["average"])
+    if look and raises:
+        _judge(rule, problem, state, half, mean)
+    elif k == n_passes and problem.value(state.theta) < mean:
+        state.point = memory["average"] = state.theta.copy()
+
+
+def _undo_if_worse(problem, state, look):
+    """Go back to where rates were raised if the mean is worse than it may be.
+
+    Returns F of the mean, None where it was not looked at.
+    """
+    memory = state.memory
+    if "before" not in memory:
+        return None
+    since, first, later, theta, kept = memory["before"]
+    if not look and state.passes > since + 2:
+        return None
     mean = problem.value(memory["average"])
-    noise = problem.value(state.theta) - mean if k > 1 or not early else math.inf
-    if not early:
-        if noise < 0.0:
-            state.point = memory["average"] = state.theta.copy()
-        return
+    if mean <= (first if state.passes == since + 1 else later):
+        return mean
+    memory.update(kept, timid=True)
+    state.theta, state.point = theta, memory["average"]
+    del memory["before"]
+    return later
+
+
+def _judge(rule, problem, state, half, mean):
+    """Raise rates at a look, or lower those that were raised."""
+    memory, k = state.memory, state.passes
     # Nothing is said of a state that was not looked at before.
     last, least = memory.get("looked", mean), memory.get("mean_eta0", 0.0)
     memory["looked"] = mean
     if mean > last and memory["eta0"] > least > 0.0 and not rule.adaptive:
         memory.update(eta0=memory["eta0"] / _BOLDER, timid=True)
-    if memory.get("timid", False) or k not in _LOOKS:
+    if memory.get("timid", False) or k == 1 or k not in _LOOKS:
         return
+    noise = problem.value(state.theta) - mean
     sure = noise < 0.0 and not rule.adaptive
     # On less than this, only where looks are left to see what comes of it.
     likely = problem.objective.n_active >= _PLENTY and 2 * k <= half
@@ -164,20 +187,8 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     if sure or (likely and memory["eta0"] * _BOLDER <= _FACTOR * least):
         kept = {name: np.copy(memory[name]) for name in ("average", "vectors", "scalars")}
         kept.update(eta0=memory["eta0"], n_averaged=memory["n_averaged"])
-        memory["before"] = [max(last, mean), mean], mean, state.theta.copy(), kept
+        memory["before"] = k, max(last, mean), mean, state.theta.copy(), kept
         memory["eta0"] *= _BOLDER
-
-
-def _undo_if_worse(problem, state, look):
-    """Go back to where rates were raised if the mean has become worse than it may."""
-    memory = state.memory
-    first, later, theta, kept = memory.get("before", ([], 0.0, None, None))
-    if kept is None or not (first or look):
-        return
-    if not problem.value(memory["average"]) <= (first.pop(0) if first else later):
-        memory.update(kept, timid=True)
-        state.theta, state.point = theta, memory["average"]
-        del memory["before"]
 
 
 def _finite(value):
