@@ -15,7 +15,7 @@ from ._dual import (
     targets,
     unread_gap,
 )
-from ._room import lacks_room, nearer, solved_part
+from ._room import lacks_room, nearer, roomy, solved_part
 from ._smoother import foreseen, left_by, optimum_of, wider_band
 from .losses import Huber, Softmax, SquaredError
 from .solvers._curvature import FACTORED, Factored, block_size
@@ -162,6 +162,27 @@ class Certificate:
         # A fall by less than eight digits is none: there is nothing to compare a gap with.
         return max(self.null_value - bound, _NO_FALL * abs(self.null_value))
 
+    @property
+    def improves(self):
+        """Whether it may find a smaller gap than the gradient promises; an l2 part alone may not.
+
+        Else the slopes at the point are all that it has.
+        """
+        problem = self.problem
+        loss = problem.objective.loss
+        plain = loss.smooth and not isinstance(loss, Huber)
+        return problem.has_l1 or not plain or self._is_small()
+
+    def _is_small(self):
+        """Return whether the dual point can be improved by Newton steps."""
+        objective = self.problem.objective
+        loss = objective.loss
+        if not hasattr(getattr(loss, "loss", loss), "hessian"):
+            return False
+        size = block_size(objective)
+        room = max(_LEAST_ROOM, _SHARE * objective.n_stored * objective.dtype.itemsize)
+        return size <= _FACTORED and 24 * size**2 <= room
+
     def is_known(self, value):
         """Return whether the bound so far gives a figure of at most ``tol`` at this F."""
         return self._figure(value, _rounding(abs(value))) <= self.tol
@@ -305,14 +326,9 @@ class Certificate:
 
     def _promising(self, theta, value, eta, v):
         """Return whether a Newton step may bring the figure below ``tol``, and is cheap."""
+        if self.at_rounding or not self._is_small() or not np.isfinite(v).all():
+            return False
         objective = self.problem.objective
-        loss = objective.loss
-        if self.at_rounding or not hasattr(getattr(loss, "loss", loss), "hessian"):
-            return False
-        size = block_size(objective)
-        room = max(_LEAST_ROOM, _SHARE * objective.n_stored * objective.dtype.itemsize)
-        if size > _FACTORED or 24 * size**2 > room or not np.isfinite(v).all():
-            return False
         # What Newton's step would gain if columns did not depend on each other.
         W, l1, l2 = objective.split(theta)[0], self.problem.l1, self.problem.l2
         off = v - l2 * W
@@ -332,7 +348,7 @@ class Certificate:
             known = self.bound
             grad = np.zeros_like(theta)
             objective.split(grad)[0][:] = problem.l2 * objective.split(theta)[0] - v
-            bend = self._roomy(eta, pull)
+            bend = roomy(objective, eta, pull)
             try:
                 # Second derivatives change little near the optimum: an old Hessian has one try.
                 # Where rows enter and leave bands, each step asks for its own.
@@ -421,27 +437,6 @@ class Certificate:
         eta = objective.linear(point)
         pull = share * self._slopes_of(smooth.objective, eta)
         self._raise_bound(point, problem.value(point, objective.slopes(eta)[0]), eta, pull)
-
-    def _roomy(self, eta, pull):
-        """Return curvatures, less where slopes are near their bounds; None if none is zero.
-
-        Slopes that are moved in proportion to these stay within their bounds where others
-        would be cut off.
-        """
-        objective = self.problem.objective
-        loss, y, s = objective.loss, targets(objective), objective.s
-        if not (loss.flat or loss.banded):
-            return None  # enough rows are bent for some of them to come or go
-        h = loss.hessian(y, eta, np)
-        seen = h > 0
-        if seen.all() or not seen.any():
-            return None
-        u = np.divide(pull, s[:, None], out=np.zeros_like(pull), where=s[:, None] > 0)
-        far = np.full_like(u, np.inf)
-        room = np.minimum(u - loss.project(y, -far, np), loss.project(y, far, np) - u)
-        bounded = seen & np.isfinite(room)
-        usual = np.maximum(room, 0.0)[bounded].mean() if bounded.any() else 0.0
-        return h * np.clip(room / usual, 0.0, 1.0) if usual > 0 else h
 
     def _along(self, pull, change):
         """Return weighted slopes moved by a change, within their bounds, adding up to zero."""

@@ -1,12 +1,12 @@
-"""Slopes of losses moved to where an l1 part allows them."""
+"""Slopes of losses moved to where an l1 part, or their own bounds, allow them."""
 
 import numpy as np
 
-from ._dual import penalty_gap
+from ._dual import penalty_gap, targets
 from .solvers._composite import conjugate_gradients
 from .solvers._curvature import FACTORED, block_size, coupled
 
-__all__ = ["lacks_room", "nearer", "solved_part"]
+__all__ = ["lacks_room", "nearer", "roomy", "solved_part"]
 
 _PRODUCTS, _FEW = 30, 10  # few where second derivatives there are others, as they jump
 _ENOUGH = 0.1  # of what is beyond, in the metric of the diagonal
@@ -97,3 +97,24 @@ def nearer(problem, eta, v):
     most = _FEW if objective.loss.jumps else _PRODUCTS
     x = conjugate_gradients(apply, lambda r: inverse * r, r, _ENOUGH, most)
     return eta + objective.linear(x)
+
+
+def roomy(objective, eta, pull):
+    """Return curvatures, less where slopes are near their bounds; None if none is zero.
+
+    Slopes that are moved in proportion to these stay within their bounds where others
+    would be cut off.
+    """
+    loss, y, s = objective.loss, targets(objective), objective.s
+    if not (loss.flat or loss.banded):
+        return None  # enough rows are bent for some of them to come or go
+    h = loss.hessian(y, eta, np)
+    seen = h > 0
+    if seen.all() or not seen.any():
+        return None
+    u = np.divide(pull, s[:, None], out=np.zeros_like(pull), where=s[:, None] > 0)
+    far = np.full_like(u, np.inf)
+    room = np.minimum(u - loss.project(y, -far, np), loss.project(y, far, np) - u)
+    bounded = seen & np.isfinite(room)
+    usual = np.maximum(room, 0.0)[bounded].mean() if bounded.any() else 0.0
+    return h * np.clip(room / usual, 0.0, 1.0) if usual > 0 else h

@@ -12,6 +12,7 @@ from skgd import GDRegressor, _certificate, _smoother
 from skgd._certificate import Certificate
 from skgd._dual import balanced
 from skgd._problem import Problem
+from skgd._room import roomy
 from skgd.losses import Huber, LogLoss, OneVsRest, Poisson, Softmax, SquaredError, SquaredHinge
 from skgd.objectives import Moments, make_objective, make_scaled
 from skgd.penalties import L1, L2
@@ -106,7 +107,7 @@ def test_slopes_that_are_moved_stay_within_their_bounds_and_add_up_to_zero(make_
         objective, certificate = problem.objective, Certificate(problem, 1.0)
         eta = objective.linear(run_of(problem, 20)[-1][0])
         pull = balanced(eta, objective)
-        bend = certificate._roomy(eta, pull)
+        bend = roomy(objective, eta, pull)
         y = objective.y[:, None]
         assert (bend >= 0).all()
         assert (bend <= loss.hessian(y, eta, np)).all()

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _ADVICE = "Lower eta0, scale the columns of X, or leave eta0='auto'."
+_FIRST, _FIRST_IN_VAIN = 20, 100  # iterations before a gap is asked for whatever is promised
 
 
 class DivergenceGuard:
@@ -114,7 +115,8 @@ class Optimality:
         columns that are not many.
     certificate : Certificate, default=None
         Has ``optimality(theta, value, eta, ...)``, which reads the rows, ``promise(theta, value,
-        grad)``, ``is_known(value)`` and ``whole(bound)``, which do not, and ``at_rounding``.
+        grad)``, ``is_known(value)`` and ``whole(bound)``, which do not, ``improves`` and
+        ``at_rounding``.
 
     Notes
     -----
@@ -124,7 +126,8 @@ class Optimality:
     violation, hence after a gap ``g > tol`` the next is due when the violation has fallen by
     ``sqrt(tol / g)``, or the number of iterations has grown by half. The steps in between
     cost nothing. Where a Hessian leads to a smaller gradient in a step or two, that is
-    cheaper than a better dual point, and only the promise counts.
+    cheaper than a better dual point, and only the promise counts; so it does where no better one
+    is looked for.
     """
 
     changing = "reference _violation _iteration _share".split()
@@ -134,7 +137,9 @@ class Optimality:
         self.certificate = certificate
         # A gap is about the square of a violation, times a number above 1.
         self._violation = min(3.0 * np.sqrt(tol), 0.3) * reference
-        self._iteration, self._share = 20, 1.0
+        self._iteration, self._share = _FIRST, 1.0
+        if certificate is not None and not certificate.improves:
+            self._iteration = _FIRST_IN_VAIN
 
     def __call__(self, event):
         stalled = "stalled" in self.memory
@@ -183,7 +188,7 @@ class Optimality:
             return True
         led = self.memory.get("model") is not None or event.t >= self.memory.get("wait", np.inf)
         led = led or self.memory.get("by_column", False)
-        if promise > 0.0 and led:
+        if promise > 0.0 and (led or not self.certificate.improves):
             return False
         return event.violation <= self._violation
 

@@ -131,6 +131,10 @@ class LinearObjective(Passes):
         ndarray of shape (n_rows, n_outputs)
             Not negative; of softmax the diagonal part.
         """
+        if self._rows is not None and self.loss.joint:
+            # p (1 - p): a slope is p, or p - 1. NumPy's sums along short rows are slow.
+            u, s = np.abs(self.slopes(eta)[1]), self.s[:, None]
+            return u * (1.0 - np.divide(u, s, out=np.zeros_like(u), where=s > 0.0))
         flat = eta[:, 0] if self.n_outputs == 1 and self.y.ndim == 1 else eta
         with np.errstate(over="ignore", invalid="ignore"):
             h = _moments.second_derivative(self.loss, self.y, flat)
