@@ -166,8 +166,8 @@ class _Left:
     cold: bool = False  # whether bands must begin wide
 
 
-class _Known:
-    """An objective that has been looked at already where a run begins.
+class _Shared:
+    """An objective whose samples, and sums where there are no coefficients, others know too.
 
     Parameters
     ----------
@@ -176,14 +176,10 @@ class _Known:
     ground : Ground
         Keeps samples of the rows, and sums of losses at points without coefficients, which
         have no variables.
-    theta : ndarray of shape (n_params,)
-        Where the run begins.
-    left : _Left or None
-        What is known there.
     """
 
-    def __init__(self, objective, ground, theta, left):
-        self._objective, self._ground, self._theta, self._left = objective, ground, theta, left
+    def __init__(self, objective, ground):
+        self._objective, self._ground = objective, ground
 
     def __getattr__(self, name):
         return getattr(self._objective, name)
@@ -203,12 +199,6 @@ class _Known:
         if key not in kept:
             kept[key] = self._objective.loss_sum(theta)
         return kept[key]
-
-    def look(self, theta):
-        left = self._left
-        if left is None or left.grad is None or not np.array_equal(theta, self._theta):
-            return self._objective.look(theta)
-        return left.loss_sum, self._objective.grad_from_user(left.grad), left.eta.copy()
 
 
 class _Moved(Factored):
@@ -232,6 +222,15 @@ def _scales(objective):
     if objective.inv_scale is not None:
         objective.split(out)[0][:] = 1.0 / objective.inv_scale
     return out
+
+
+def _recall(problem, theta, left):
+    """Let a problem know at its start what the strength before has seen there."""
+    objective = problem.objective
+    grad = objective.grad_from_user(left.grad) / objective.mass
+    if problem.has_l2:
+        objective.split(grad)[0][:] += problem.l2 * objective.split(theta)[0]
+    problem.know(theta, problem.value(theta, left.loss_sum), grad, left.eta)
 
 
 def _leave(problem, state, certificate, moved):
@@ -321,8 +320,9 @@ def _one(model, plan, ground, plain, small, left, rng):
     if plan.solver.stochastic:
         result, _ = descend(model, plan, problem, theta, null, rng)
         return _Left(problem.objective.to_user(result.state.point))
-    known = _Known(problem.objective, ground, theta, left)
-    problem = Problem(known, plan.penalty, model.alpha)
+    problem = Problem(_Shared(problem.objective, ground), plan.penalty, model.alpha)
+    if left is not None and left.grad is not None:
+        _recall(problem, theta, left)
 
     moved = None
     warm = left is not None and left.widths is not None and not left.cold

@@ -73,10 +73,7 @@ def foreseen(smooth, theta, eta):
     try:
         model = Factored(smooth, eta, objective.active())
         for _ in range(_ROUNDS):
-            grad = objective.adjoint(pull) / objective.mass
-            if smooth.has_l2:
-                objective.split(grad)[0][:] += smooth.l2 * objective.split(theta)[0]
-            step = model.step(smooth, theta, grad)
+            step = model.step(smooth, theta, smooth.gradient_of(theta, pull))
             pull, theta = pull + bend * objective.linear(step), theta + step
     except (LinAlgError, ValueError):
         return None

@@ -94,6 +94,33 @@ def test_gradient_is_the_derivative_of_value(make_problem, loss, kind, scaled):
     assert_allclose(grad, approx_fprime(theta, problem.value), atol=3e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_look_with_predictors_at_hand_is_the_same_one(make_problem, scaled):
+    problem = make_problem(LogLoss(), ElasticNet(0.5), 0.3, kind="binary", scaled=scaled)
+    theta = point(problem)
+    want, want_grad = problem.value_grad(theta)
+    eta = problem.objective.linear(theta)
+    for value, grad, there in (problem.look(theta), problem.look(theta, eta)):
+        assert_allclose(value, want, rtol=1e-13)
+        assert_allclose(grad, want_grad, atol=1e-13)
+        assert_allclose(there, eta, atol=1e-13)
+
+
+def test_what_a_problem_knows_it_does_not_read(make_problem):
+    problem = make_problem(LogLoss(), L2(), 0.3, kind="binary")
+    theta = point(problem)
+    value, grad, eta = problem.look(theta)
+    problem.know(theta, value, grad, eta)
+    elsewhere = problem.look(theta + 1.0)
+    assert elsewhere[0] != value
+    problem.objective.look = None
+    found = problem.look(theta)
+    assert found[0] == value
+    found[1][:] = found[2][:] = np.nan  # which are copies
+    assert_allclose(problem.look(theta)[1], grad)
+    assert_allclose(problem.look(theta)[2], eta)
+
+
 @pytest.mark.parametrize("penalty", [L2(), L1(), ElasticNet(0.5), GROUPED], ids=class_name)
 @pytest.mark.parametrize("scaled", [True, "stochastic"])
 def test_scaled_variables_name_the_same_points(make_problem, penalty, scaled):

@@ -7,11 +7,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
 
 from skgd import GDClassifier, GDRegressor
+from skgd._problem import Problem
 from skgd.losses import SquaredError
 from skgd.objectives import _linear as linear
 from skgd.objectives import make_objective
+from skgd.penalties import L1
+from skgd.solvers import LBFGS
 from skgd.solvers import _lbfgs as lbfgs
 from skgd.solvers import _working_set as working_set
+from skgd.solvers._by_column import OnColumns
+from skgd.solvers._working_set import BY_DESCENT
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 WIDE = 2000
@@ -189,9 +194,11 @@ def test_where_most_columns_are_needed_they_are_all_taken(counted, monkeypatch):
     assert np.count_nonzero(est.coef_) > 200
 
 
-@pytest.mark.parametrize("home", ["dense", "csr"])
-def test_an_objective_of_some_columns_is_that_of_the_slices(home):
+@pytest.mark.parametrize("home, whole_is_kept", [("dense", True), ("csr", True), ("csr", False)])
+def test_an_objective_of_some_columns_is_that_of_the_slices(home, whole_is_kept, monkeypatch):
     X, eta, rng = rows(home, d=300)
+    if not whole_is_kept:
+        monkeypatch.setattr(linear, "_LEAST_COPY", X.nnz - 1)
     s, some = rng.uniform(size=len(eta)), np.array([3, 50, 299])
     whole = make_objective(X, eta, s, SquaredError())
     part = whole.columns(some)
@@ -201,6 +208,49 @@ def test_an_objective_of_some_columns_is_that_of_the_slices(home):
     (value, grad), (want, all_slopes) = part.sums(theta), whole.sums(wide)
     assert_allclose(value, want)
     assert_allclose(grad, all_slopes[[*some, 300]], atol=1e-12)
+    if home == "csr":
+        inv_scale = np.array([2.0, 0.5, -3.0])
+        for _ in range(2):  # what is kept is not changed
+            assert_allclose(part.by_column(inv_scale).toarray(), X[:, some].toarray() * inv_scale)
+            assert_allclose(part.by_column().toarray(), X[:, some].toarray())
+            assert (whole._entries is not None) is whole_is_kept
+        assert_allclose(part.columns(np.array([1])).X.toarray(), X[:, [50]].toarray())
+
+
+def test_a_step_takes_more_columns_where_rows_are_as_many():
+    chosen = []
+    for n in (150, 300):
+        X, eta, _ = rows(n=n, d=300)
+        problem = Problem(make_objective(X, eta, np.ones(n), SquaredError()), L1(), 1e-6)
+        grad = np.append(np.linspace(0.0, 2e-6, 300), 0.0)  # half of the columns want to be there
+        zero = problem.objective.zeros()
+        chosen.append(working_set.chosen_columns(problem, zero, grad, np.inf, BY_DESCENT))
+    assert_array_equal(chosen[0], np.arange(300 - 64, 300))
+    assert_array_equal(chosen[1], np.arange(300 - 112, 300))
+
+
+def test_a_restricted_step_reads_no_rows_to_begin(monkeypatch):
+    X, eta, _ = rows(d=300)
+    problem = Problem(make_objective(X, eta, np.ones(len(eta)), SquaredError()), L1(), 1e-3)
+    state = LBFGS().init(problem, problem.objective.zeros(), None)
+    before = state.value
+
+    def begin(part, start):
+        monkeypatch.setattr(part.objective, "look", None)
+        monkeypatch.setattr(part.objective, "linear", None)
+        inner = OnColumns().init(part, start, None)
+        monkeypatch.undo()
+        assert_allclose(inner.value, part.value(start), rtol=1e-14)
+        assert_allclose(inner.memory["grad"], part.value_grad(start)[1], atol=1e-14)
+        return OnColumns(), inner
+
+    found = working_set.restricted_step(begin, problem, state, 0.0, BY_DESCENT)
+    assert found.value < before
+    # Margins that were moved with the step are those of the point.
+    assert found.moved
+    assert_allclose(found.eta, problem.objective.linear(found.theta), atol=1e-12)
+    assert_allclose(found.value, problem.value(found.theta), rtol=1e-12)
+    assert_allclose(found.grad, problem.value_grad(found.theta)[1], atol=1e-12)
 
 
 @pytest.mark.parametrize("home", ["dense", "csr"])

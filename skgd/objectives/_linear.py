@@ -67,7 +67,7 @@ class LinearObjective(Passes):
         self._pointwise = loss.pointwise()
         self.table = self._make_rows()  # for kernels that do not ask for the loss
         self._rows = self.table if self._pointwise is not None else None
-        self._scratch = self._cuts = self._seen = None
+        self._scratch = self._cuts = self._seen = self._entries = None
         self._kept_tables = {}
 
     def _make_rows(self):
@@ -339,20 +339,38 @@ class LinearObjective(Passes):
         Returns
         -------
         LinearObjective or None
-            None where the copies would be more than 5 % of a large X.
+            None where the copies would be more than 5 % of a large X. Of a small one all columns
+            are kept, side by side, for the next time.
         """
-        most = max(_LEAST_COPY, self.n_stored // 20 // copies)
-        if self.sparse:
-            X = self.X
-            if len(X.indices) > self.n_stored:
-                X = copy.copy(X)
-                X.prune()  # SciPy takes what is behind the last row for entries, and writes too far
-            X = X[:, columns]
+        most, entries = max(_LEAST_COPY, self.n_stored // 20 // copies), None
+        if self.sparse and self.n_stored <= _LEAST_COPY:
+            entries = self._by_column()[:, columns]
+            X, stored = entries.tocsr(), entries.nnz
+        elif self.sparse:
+            X = self._pruned()[:, columns]
             stored = X.nnz
         else:
             stored = self.n_rows * len(columns)
             X = np.take(self.X, columns, axis=1) if stored <= most else None
-        return self._like(X, self.y, self.s, self.mass, self.loss) if stored <= most else None
+        if stored > most:
+            return None
+        out = self._like(X, self.y, self.s, self.mass, self.loss)
+        out._entries = entries
+        return out
+
+    def _pruned(self):
+        # SciPy takes what is behind the last row for entries, and writes too far.
+        X = self.X
+        if len(X.indices) > self.n_stored:
+            X = copy.copy(X)
+            X.prune()
+        return X
+
+    def _by_column(self):
+        """Return the rows in CSC, a copy that is kept: where they are few it costs little."""
+        if self._entries is None:
+            self._entries = self._pruned().tocsc()
+        return self._entries
 
     def by_column(self, inv_scale=None):
         """Return the entries of sparse rows by columns, a copy in float64.
@@ -367,11 +385,11 @@ class LinearObjective(Passes):
         csc_array of shape (n_rows, n_features)
             Not shifted.
         """
-        X = self.X.tocsc()
-        X.data = X.data.astype(float, copy=False)
+        X = self.X.tocsc() if self._entries is None else self._entries
+        data = X.data.astype(float)
         if inv_scale is not None:
-            X.data *= np.repeat(inv_scale, np.diff(X.indptr))
-        return X
+            data *= np.repeat(inv_scale, np.diff(X.indptr))
+        return type(X)((data, X.indices, X.indptr), shape=X.shape)
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
@@ -391,7 +409,7 @@ class LinearObjective(Passes):
     def _beside(self, y, loss, n_outputs):
         """Return an objective of the same rows, whose moments are known where these are."""
         out = self._like(self.X, y, self.s, self.mass, loss, n_outputs)
-        out._seen = self._seen
+        out._seen, out._entries = self._seen, self._entries
         return out
 
     def _like(self, X, y, s, mass, loss, n_outputs=None):

@@ -58,13 +58,13 @@ class LBFGS(Solver):
 
     On at least 128 columns with an l1 part a step goes first to the optimum over a working set
     [5]_, the columns that are not zero and those nearest to leaving zero, by `Newton` on a copy of
-    these: 5 % of X or 2.5 million entries. Of dense rows, of softmax and of losses whose second
-    derivative jumps, they are at most 1,500 coefficients, as long as there are not many more that
-    would leave zero. Else they are at most nine tenths of the columns, and the models of `Newton`
-    are lowered by coordinate descent with Anderson acceleration [6]_, or by second derivatives of
-    what is not zero, where sweeps have taken as long as these would. From the 300th to the 400th
-    iteration, where columns have been too many, a step is up to 100 steps of its own on at most
-    nine tenths of the columns.
+    these: 5 % of X or 2.5 million entries; sparse rows of no more are copied whole. Of dense rows,
+    of softmax and of losses whose second derivative jumps, they are at most 1,500 coefficients, as
+    long as there are not many more that would leave zero. Else they are at most nine tenths of the
+    columns, and the models of `Newton` are lowered by coordinate descent with Anderson acceleration
+    [6]_, or by second derivatives of what is not zero, where sweeps have taken as long as these
+    would. From the 300th to the 400th iteration, where columns have been too many, a step is up to
+    100 steps of its own on at most nine tenths of the columns.
 
     Parameters
     ----------
@@ -213,16 +213,6 @@ class LBFGS(Solver):
         state.value, memory["grad"], memory["eta"] = problem.look(state.theta)
         memory["age"] = 0
         state.violation = problem.violation(state.theta, memory["grad"])
-
-    @staticmethod
-    def _gradient(problem, theta, u):
-        objective = problem.objective
-        with np.errstate(over="ignore", invalid="ignore"):
-            grad = objective.adjoint(u)
-            grad /= objective.mass
-            if problem.has_l2:
-                objective.split(grad)[0][:] += problem.l2 * objective.split(theta)[0]
-        return grad
 
     # -- pairs ----------------------------------------------------------------------
 
@@ -416,7 +406,7 @@ class LBFGS(Solver):
 
     def _arrive(self, problem, line, t, there):
         value = problem.value(there, line.loss_sum)
-        return Arrival(t, there, value, self._gradient(problem, there, line.u), line.eta, True)
+        return Arrival(t, there, value, problem.gradient_of(there, line.u), line.eta, True)
 
     @staticmethod
     def _first(objective, moved):

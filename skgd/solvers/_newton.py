@@ -382,7 +382,7 @@ class Newton(LBFGS):
             losses += line.loss_sum
         if not any(lengths):
             return None
-        value, grad = problem.value(there, losses), self._gradient(problem, there, u)
+        value, grad = problem.value(there, losses), problem.gradient_of(there, u)
         return Arrival(min(t for t in lengths if t), there, value, grad, eta, True)
 
     # -- with a penalty that has a kink ---------------------------------------------

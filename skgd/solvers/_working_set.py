@@ -23,6 +23,8 @@ _FULL, _TOO_MANY = 0.97, 2.0  # columns that all were needed, and as many that s
 _CROWDED = 0.75  # of the most there may be, from which others find no room
 _LEAST = 400  # columns, whose factors cost a few milliseconds
 _PASSES = 300.0  # cube of the columns whose factors cost a few tens of passes, over the entries
+_EAGER = 0.75  # of the columns that want to be among them
+_MOVES = 12  # that add up no rounding worth a thought
 _AGAIN = 100  # steps after which columns that were too many are counted again
 
 
@@ -47,7 +49,8 @@ class Manner(NamedTuple):
     readings : float
         What these may cost together at most, in readings of X.
     eager : float
-        Of the columns that want to be among them, the part that is taken at once.
+        Of the columns that want to be among them, the part that is taken at once; it is three
+        quarters at least where there are as many rows as columns.
     copies : int
         Of the entries of these columns.
     """
@@ -109,7 +112,9 @@ def chosen_columns(problem, theta, grad, last, manner=BY_FACTORS):
         count > _CROWDED * most and wanted > most  # columns would come and go one by one
     ):
         return None
-    eager = int(manner.eager * wanted)
+    # Fewer rows than columns leave room for few of those that want to be among them.
+    eager = manner.eager if objective.n_active < d else max(manner.eager, _EAGER)
+    eager = int(eager * wanted)
     size = min(max(int(_MORE * count), _FIRST, eager if eager <= most else 0), most)
     return np.sort(np.argpartition(-pull, size - 1)[:size])
 
@@ -149,7 +154,11 @@ def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
     if part is None:
         return None
     W, b = split(theta)
-    solver, inner = begin(part, np.append(W[:, columns], b))
+    start = np.append(W[:, columns], b)
+    if memory["eta"] is not None:
+        G, g = split(memory["grad"])
+        part.know(start, state.value, np.append(G[:, columns], g), memory["eta"])
+    solver, inner = begin(part, start)
     whole, few = problem.objective, part.objective
     share = (few.n_rows + few.n_stored) / (whole.n_rows + whole.n_stored)
     for _ in range(int(min(manner.steps, manner.readings / share))):
@@ -160,9 +169,11 @@ def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
     into, into_b = split(there)
     found, found_b = part.objective.split(inner.theta)
     into[:, columns], into_b[:] = found, found_b
-    value, grad, eta = problem.look(there)
+    # Margins that a few steps have moved are those of all columns too.
+    moved = inner.memory["eta"] if inner.memory.get("age", np.inf) <= _MOVES else None
+    value, grad, eta = problem.look(there, moved)
     # Inside the rounding of F the violation is what still tells good steps from others.
     fell, level = value < state.value, value <= state.value + noise
     if not (fell or (level and problem.violation(there, grad) < 0.5 * state.violation)):
         return None
-    return Arrival(1.0, there, value, grad, eta, False)
+    return Arrival(1.0, there, value, grad, eta, moved is not None)
