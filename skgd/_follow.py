@@ -226,10 +226,7 @@ def _scales(objective):
 
 def _recall(problem, theta, left):
     """Let a problem know at its start what the strength before has seen there."""
-    objective = problem.objective
-    grad = objective.grad_from_user(left.grad) / objective.mass
-    if problem.has_l2:
-        objective.split(grad)[0][:] += problem.l2 * objective.split(theta)[0]
+    grad = problem.smooth_part(theta, problem.objective.grad_from_user(left.grad))
     problem.know(theta, problem.value(theta, left.loss_sum), grad, left.eta)
 
 

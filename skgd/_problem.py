@@ -124,19 +124,20 @@ class Problem:
                 loss_sum, u = self.objective.slopes(eta)
                 return self.value(theta, loss_sum), self.gradient_of(theta, u), eta
             loss_sum, grad, eta = self.objective.look(theta)
-            grad /= self.objective.mass
-            if self.has_l2:
-                self._coef(grad)[:] += self.l2 * self._coef(theta)
-        return self.value(theta, loss_sum), grad, eta
+        return self.value(theta, loss_sum), self.smooth_part(theta, grad), eta
 
-    def gradient_of(self, theta, u):
-        """Return the gradient of the smooth part of F from the weighted slopes of the losses."""
+    def smooth_part(self, theta, grad):
+        """Turn the gradient of a sum of losses into that of the smooth part of F, in place."""
         with np.errstate(over="ignore", invalid="ignore"):
-            grad = self.objective.adjoint(u)
             grad /= self.objective.mass
             if self.has_l2:
                 self._coef(grad)[:] += self.l2 * self._coef(theta)
         return grad
+
+    def gradient_of(self, theta, u):
+        """Return the gradient of the smooth part of F from the weighted slopes of the losses."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.smooth_part(theta, self.objective.adjoint(u))
 
     def loss_grad(self, theta, rows=None):
         """Return mean and gradient of the loss alone, of a batch or of all rows."""

@@ -373,7 +373,7 @@ class LinearObjective(Passes):
         return self._entries
 
     def by_column(self, inv_scale=None):
-        """Return the entries of sparse rows by columns, a copy in float64.
+        """Return the entries of sparse rows by columns, in float64; not to be changed.
 
         Parameters
         ----------
