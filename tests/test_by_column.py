@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import LinAlgError
 from scipy.optimize import minimize
+from sklearn.base import clone
 
 from skgd import GDClassifier, GDRegressor, _kernels
 from skgd._kernels import _reference
 from skgd._problem import Problem
 from skgd.losses import Huber, LogLoss, Poisson, SquaredError
-from skgd.objectives import LinearObjective, ScaledObjective
+from skgd.objectives import LinearObjective, ScaledObjective, _linear
 from skgd.penalties import L1, ElasticNet
 from skgd.solvers import _by_column, _lbfgs
 from skgd.solvers._by_column import ByColumns, Columns, OnColumns
@@ -309,3 +310,17 @@ def test_copies_count_together(monkeypatch):
     assert stored <= whole < 5 * stored
     assert problem.columns(one) is not None
     assert problem.columns(one, 5) is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_wide_indices_are_no_other_rows(kept, monkeypatch):
+    X, signal, rng = words()
+    X, y = sp.csr_array(X), signal + rng.standard_normal(400)
+    if not kept:
+        monkeypatch.setattr(_linear, "_LEAST_COPY", X.nnz - 1)
+    est = GDRegressor(penalty="l1", alpha=2e-3, solver="lbfgs")
+    want = clone(est).fit(X, y)
+    wide = X.copy()
+    wide.indices, wide.indptr = (part.astype(np.int64) for part in (X.indices, X.indptr))
+    assert_array_equal(est.fit(wide, y).coef_, want.coef_)
+    assert wide.indices.dtype == wide.indptr.dtype == np.int64

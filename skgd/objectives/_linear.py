@@ -383,13 +383,14 @@ class LinearObjective(Passes):
         Returns
         -------
         csc_array of shape (n_rows, n_features)
-            Not shifted.
+            Not shifted, with int32 row numbers.
         """
         X = self.X.tocsc() if self._entries is None else self._entries
         data = X.data.astype(float)
         if inv_scale is not None:
             data *= np.repeat(inv_scale, np.diff(X.indptr))
-        return type(X)((data, X.indices, X.indptr), shape=X.shape)
+        places = (part.astype(np.int32, copy=False) for part in (X.indices, X.indptr))
+        return type(X)((data, *places), shape=X.shape)
 
     def with_loss(self, loss):
         """Return the objective of the same rows with another loss, in the same variables."""
