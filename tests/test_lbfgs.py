@@ -479,3 +479,14 @@ def test_steps_on_classes_lead_farther_than_those_of_scipy():
     theirs = minimize(value_grad, start, jac=True, method="L-BFGS-B", options={"maxiter": 40}).fun
     est = GDClassifier(solver="lbfgs", tol=None, max_iter=40).fit(X, y)
     assert est.loss_curve_[-1] - least <= 0.8 * (theirs - least)
+
+
+def test_the_diagonal_of_squared_errors_is_looked_at_once(make_problem, monkeypatch):
+    seen, look = [], Diagonal.look
+    monkeypatch.setattr(Diagonal, "look", lambda self, *args: seen.append(1) or look(self, *args))
+    for loss, times in [(SquaredError(), 1), (LogLoss(), 5)]:
+        kind = "binary" if times > 1 else "regression"
+        problem = make_problem(loss, L2(), 1e-3, kind=kind)
+        seen.clear()
+        descend(problem, n=6)
+        assert len(seen) == times

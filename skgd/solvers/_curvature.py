@@ -18,6 +18,7 @@ __all__ = [
     "copyable",
     "coupled",
     "formed_size",
+    "is_quadratic",
     "mean_bent",
     "passable",
 ]
@@ -56,6 +57,11 @@ def formed_size(objective):
 def coupled(objective):
     """Return whether the curvature of one output depends on the others, as of softmax."""
     return objective.n_outputs > 1 and objective.loss.joint
+
+
+def is_quadratic(objective):
+    """Return whether F but for an l1 part is a quadratic: second derivatives are one matrix."""
+    return objective.loss.name == "squared_error"
 
 
 def passable(problem):

@@ -7,7 +7,7 @@ import numpy as np
 from .._protocols import State
 from .._ranges import check_number
 from ._base import Solver
-from ._curvature import FACTORED, Diagonal, coupled
+from ._curvature import FACTORED, Diagonal, coupled, is_quadratic
 from ._line_search import Arrival, MarginLine, refuse_rates, strong_wolfe
 from ._orthant import crossing, steepest, within
 from ._working_set import BY_DESCENT, BY_FACTORS, MANY_STEPS, restricted_step
@@ -76,13 +76,13 @@ class LBFGS(Solver):
 
     Notes
     -----
-    A step reads X once where its first length will do, which it does nearly always: value,
-    gradient and margins come from one full pass. Else it reads X once more, for the gradient
-    where a search has ended, whatever that tries: F along a line costs the losses of
-    ``n_rows`` margins. A step without pairs and an orthant-wise one read X twice, once for the
-    margins of the direction and once for the gradient. An orthant-wise step reads X once more where
-    it begins without pairs and goes through zero. Means of columns over rows with a curvature read
-    X once more, in three to seven of the first twenty steps and then ever more seldom. Memory:
+    A step reads X once where its first length will do, which it does nearly always: value, gradient
+    and margins come from one full pass. Else it reads X once more, for the gradient where a search
+    has ended, whatever that tries: F along a line costs the losses of ``n_rows`` margins. A step
+    without pairs and an orthant-wise one read X twice, once for the margins of the direction and
+    once for the gradient. An orthant-wise step reads X once more where it begins without pairs and
+    goes through zero. Means of columns over rows with a curvature read X once more, in three to
+    seven of the first twenty steps and then ever more seldom, of squared errors once. Memory:
     ``2 * memory + 8`` vectors of length ``n_params``, with an l1 part as many again of the
     coefficients that move, and five arrays of shape ``(n_rows, n_outputs)``.
 
@@ -262,6 +262,8 @@ class LBFGS(Solver):
             memory["due"] = t + (_LOOK if found.uneven else t)
         else:
             memory["due"] = t + min(max(t // 4, 1), _LOOK)
+        if is_quadratic(problem.objective):
+            memory["due"] = np.inf  # it is the same everywhere
 
     @staticmethod
     def _metric(memory):

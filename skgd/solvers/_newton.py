@@ -13,6 +13,7 @@ from ._curvature import (
     block_size,
     coupled,
     formed_size,
+    is_quadratic,
     passable,
 )
 from ._lbfgs import LBFGS
@@ -352,8 +353,8 @@ class Newton(LBFGS):
             return found
         direction = self._apply(memory["pairs"], memory["grad"], first=model.solve)
         objective = problem.objective
-        quadratic = objective.loss.name == "squared_error"  # whose model is F: all go all the way
-        if objective.n_outputs > 1 and not (coupled(objective) or quadratic):
+        # The model of a quadratic is F: all outputs go all the way.
+        if objective.n_outputs > 1 and not (coupled(objective) or is_quadratic(objective)):
             return self._each(problem, state, direction)
         slope = float(np.vdot(memory["grad"], direction))
         # A Hessian that is off by a factor is off by it again.
