@@ -14,7 +14,7 @@ _BEND = 1e-4  # of differences of gradients, which may be such differences thems
 class _Smooth:
     """What solvers ask of a loss, for a function of which nothing is known."""
 
-    smooth = True
+    name, smooth = None, True
     flat = joint = least_at_zero = False
 
     def unit(self, y, s, xp=np):
