@@ -344,7 +344,7 @@ class LinearObjective(Passes):
         """
         most, entries = max(_LEAST_COPY, self.n_stored // 20 // copies), None
         if self.sparse and self.n_stored <= _LEAST_COPY:
-            entries = self._by_column()[:, columns]
+            entries = self._keep_entries()[:, columns]
             X, stored = entries.tocsr(), entries.nnz
         elif self.sparse:
             X = self._pruned()[:, columns]
@@ -366,7 +366,7 @@ class LinearObjective(Passes):
             X.prune()
         return X
 
-    def _by_column(self):
+    def _keep_entries(self):
         """Return the rows in CSC, a copy that is kept: where they are few it costs little."""
         if self._entries is None:
             self._entries = self._pruned().tocsc()
