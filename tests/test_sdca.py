@@ -9,8 +9,8 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC, SVR
 
-from skgd import GDClassifier, GDRegressor
-from skgd._kernels import _dual_reference, get_pointwise, sdca_block, sdca_joint_block
+from skgd import GDClassifier, GDRegressor, _kernels
+from skgd._kernels import _dual_reference, awake, get_pointwise, sdca_block, sdca_joint_block
 from skgd._protocols import Rows
 from skgd.solvers import SDCA, Smoothing
 
@@ -115,6 +115,22 @@ def test_class_numbers_are_checked_by_the_joint_kernel():
         sdca_joint_block(table, np.zeros(1, dtype=np.intp), z, c, u, still, *rest)
 
 
+@pytest.mark.parametrize("some", [True, False])
+def test_rows_that_rest_are_left_out_as_by_the_twin(some):
+    rng = np.random.RandomState(0)
+    still = rng.choice([0, 1, 3, 5, 9, 255], 300).astype(np.uint8)
+    rests = np.minimum(np.arange(256) // 4 * 4, 15).astype(np.uint8)
+    rows = np.flatnonzero(rng.uniform(size=300) < 0.6) if some else None
+    for turn in (0, 3, 254, 1000):
+        found = awake(still, rests, turn, rows)
+        assert_array_equal(found, _dual_reference.awake(still, rests, turn, rows))
+        assert 0 < len(found) < 300
+    with pytest.raises(ValueError, match="row 300"):
+        awake(still, rests, 0, np.array([1, 300]))
+    with pytest.raises(ValueError, match="256"):
+        awake(still, rests[:9], 0, None)
+
+
 def fitted(cls, loss, X, y, **params):
     return cls(
         loss, solver=SDCA(), tol=1e-9, max_iter=2000, random_state=0, **{"alpha": 0.01, **params}
@@ -201,13 +217,13 @@ def test_what_it_cannot_do_is_named(params, message):
 def test_every_row_that_rests_has_its_turn(monkeypatch):
     X, rng = rows(203)
     y = np.where(X[:, 0] + 0.3 * rng.standard_normal(203) > 0, 1, 0)
-    awake, visited = SDCA._awake, []
+    visited = []
 
-    def resting(still, place, turn):
-        visited.append(awake(np.full_like(still, 255), place, turn))
+    def resting(still, rests, turn, rows):
+        visited.append(awake(np.full_like(still, 255), rests, turn, rows))
         return np.arange(len(still))
 
-    monkeypatch.setattr(SDCA, "_awake", staticmethod(resting))
+    monkeypatch.setattr(_kernels, "awake", resting)
     est = GDClassifier("hinge", solver="sdca", max_iter=11, tol=0.0, random_state=0)
     with pytest.warns(Warning, match="max_iter"):
         est.fit(X, y)

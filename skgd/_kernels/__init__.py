@@ -4,7 +4,7 @@ try:
     from ._across import adjoint_across, linear_across, table_width
     from ._blocks import column_moments, full_pass, minibatch_block, row_norms
     from ._checks import is_csr, is_finite
-    from ._dual import sdca_block, sdca_joint_block
+    from ._dual import awake, sdca_block, sdca_joint_block
     from ._ftrl import ftrl_block
     from ._gram import gram_block
     from ._hedge import hedge_block
@@ -35,6 +35,7 @@ __all__ = [
     "Pointwise",
     "adjoint_across",
     "adjoint_map",
+    "awake",
     "column_moments",
     "column_sums",
     "decay_all",

@@ -40,6 +40,56 @@ cdef extern from "_dual.h" nogil:
     void joint_run(const rows_t*, joint_t*)
 
 
+def awake(
+    const unsigned char[::1] still,
+    const unsigned char[::1] rests,
+    unsigned int turn,
+    const Py_ssize_t[::1] rows,
+):
+    """Return the rows to visit in a pass: those that moved lately, and some of the others.
+
+    Parameters
+    ----------
+    still : array of shape (n_rows,), uint8
+        Visits since a slope last moved.
+    rests : array of shape (256,), uint8
+        For each such number the passes that a row then misses, one less than a power of two.
+    turn : int
+        Number of the pass.
+    rows : array of shape (n_active,), intp, or None
+        Rows that there are, ascending; None for all. Their places here say which of them a pass
+        takes of those that rest, so that each has its turn.
+
+    Returns
+    -------
+    ndarray of intp
+        Ascending.
+
+    Raises
+    ------
+    ValueError
+        If a row number is out of range, or there are not 256 numbers of passes.
+    """
+    cdef idx_t n = still.shape[0] if rows is None else rows.shape[0], i, row, count = 0
+    check_length("rests", rests.shape[0], 256)
+    found = np.empty(n, dtype=np.intp)
+    cdef Py_ssize_t[::1] out = found
+    for i in range(0 if rows is None else n):
+        if not 0 <= rows[i] < still.shape[0]:
+            raise ValueError(f"row {rows[i]} is not one of {still.shape[0]}.")
+    with nogil:
+        if rows is None:
+            for i in range(n):
+                out[count] = i
+                count += (rests[still[i]] & <unsigned char>(i + turn)) == 0
+        else:
+            for i in range(n):
+                row = rows[i]
+                out[count] = row
+                count += (rests[still[row]] & <unsigned char>(i + turn)) == 0
+    return found[:count]
+
+
 def sdca_block(
     rows,
     const Py_ssize_t[::1] order,

@@ -4,7 +4,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import wrightomega
 
-__all__ = ["best_slope", "best_slopes", "sdca_block", "sdca_joint_block"]
+__all__ = ["awake", "best_slope", "best_slopes", "sdca_block", "sdca_joint_block"]
+
+
+def awake(still, rests, turn, rows):
+    """Return which rows a pass visits: all but those that rest and whose turn it is not."""
+    rows = np.arange(len(still)) if rows is None else rows
+    return rows[rests[still[rows]] & (np.arange(len(rows)) + turn) == 0]
 
 
 def best_slope(loss, y, a, q):
