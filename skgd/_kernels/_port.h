@@ -21,6 +21,9 @@ typedef ptrdiff_t idx_t;
     && defined(__linux__) && defined(__GLIBC__) && !defined(SKGD_ONE_VERSION)
 #include <immintrin.h>
 #define X86_LEVELS 1
+/* Whether one instruction loads from several places faster than as many do: not where it is
+   done in microcode, and not without AVX-512. */
+#define GATHERS __builtin_cpu_is("intel")
 #define CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

@@ -10,8 +10,8 @@
 
 #if X86_LEVELS && WIDTH == 8
 
-INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
-                         const double *RESTRICT w)
+INLINE double T(row_dot_gathered)(const REAL *RESTRICT x, const INDEX *RESTRICT col,
+                                  idx_t length, const double *RESTRICT w)
 {
     __m512d sum = _mm512_setzero_pd();
     for (idx_t j = 0; j < length; j += 8) {
@@ -32,14 +32,20 @@ INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_
     return _mm512_reduce_add_pd(sum);
 }
 
-#else
+#endif
 
 INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
                          const double *RESTRICT w)
 {
-    /* Scalar loads on purpose: gathers are slow on processors without AVX-512. */
+#if X86_LEVELS && WIDTH == 8
+    if (GATHERS) return T(row_dot_gathered)(x, col, length, w);
+#endif
     double a = 0.0, b = 0.0, e = 0.0, f = 0.0;
     idx_t j = 0;
+    if (length < 8) { /* their ends are foreseen, and the next row need not wait */
+        for (; j < length; j++) a += (double)x[j] * w[col[j]];
+        return a;
+    }
     for (; j + 4 <= length; j += 4) {
         a += (double)x[j] * w[col[j]];
         b += (double)x[j + 1] * w[col[j + 1]];
@@ -49,8 +55,6 @@ INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_
     for (; j < length; j++) a += (double)x[j] * w[col[j]];
     return (a + b) + (e + f);
 }
-
-#endif
 
 INLINE void T(prefetch_start)(const rows_t *rows, idx_t i)
 {
