@@ -12,7 +12,6 @@ from ._build import (
     given_start,
     make_problem,
     null_point,
-    relative_moments,
     scaled_problem,
 )
 from ._compat import callbacks_of
@@ -21,7 +20,7 @@ from ._few import fit_on_few, worth_few
 from ._params import decided
 from ._resume import Origin, check_resumable, drawn_anew
 from ._targets import check_weights
-from .objectives import are_finite, compressed
+from .objectives import Moments, are_finite, compressed
 
 __all__ = ["fit", "moderate"]
 
@@ -127,17 +126,16 @@ def fit(
     plan = decided(plan, plain)
     plain.check(plan.solver)
     start = given_start(plain.objective, coef_init, intercept_init)
-    moments = None
     watched = callbacks_of(est) or validation is not None
     if not watched and record is None and start is None and worth_few(plan, plain):
-        moments = relative_moments(plain.objective)
-        small = compressed(plain.objective, moments)
+        known = check is not None  # they have told whether all entries are finite
+        small = compressed(plain.objective, Moments.of(plain.objective) if known else None)
         found = None if small is None else fit_on_few(est, plan, small, rng)
         if found is not None:
             result, watch, _ = found
             _warn(est, plan, result, watch)
             return result.interrupt
-    problem = scaled_problem(plain, plan, moments)
+    problem = scaled_problem(plain, plan)
     objective = problem.objective
 
     null = objective.from_user(null_point(plain))

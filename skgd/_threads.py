@@ -5,8 +5,6 @@ import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 __all__ = ["added", "cut", "in_turn"]
 
 
@@ -19,7 +17,7 @@ def _pool(n_threads, pid):
 
 def cut(n, parts):
     """Return the ranges that cut the numbers from 0 to ``n`` into nearly equal parts."""
-    return list(itertools.pairwise(np.linspace(0, n, parts + 1).astype(int).tolist()))
+    return list(itertools.pairwise([i * n // parts for i in range(parts + 1)]))
 
 
 def added(parts):

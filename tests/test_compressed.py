@@ -15,9 +15,10 @@ def mean_errors(X, y, s, W, b):
     return 0.5 * s @ ((X @ W.T + b - y) ** 2).sum(axis=1) / s.sum()
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_few_rows_have_the_squared_errors_of_all(n_outputs, fit_intercept, house, rows):
+def test_few_rows_have_the_squared_errors_of_all(n_outputs, fit_intercept, known, house, rows):
     rng = np.random.RandomState(0)
     X = rows(n=200, d=6) * np.float32([1, 1e-3, 1e3, 1, 1, 1]) + 2.0
     X[:, 5] = X[:, 4]  # dependent
@@ -29,7 +30,7 @@ def test_few_rows_have_the_squared_errors_of_all(n_outputs, fit_intercept, house
     objective = make_objective(
         house(X), y, s, loss, n_outputs=n_outputs, fit_intercept=fit_intercept
     )
-    found = compressed(objective, Moments.of(objective))
+    found = compressed(objective, Moments.of(objective) if known else None)
     few = found.objective
     assert few.n_rows <= 6 + n_outputs
     for _ in range(3):
@@ -44,11 +45,48 @@ def test_few_rows_have_the_squared_errors_of_all(n_outputs, fit_intercept, house
         assert_allclose(found.with_intercepts(theta), np.append(W, b), rtol=1e-9, atol=1e-9)
 
 
+def test_moments_that_are_not_known_are_found_on_the_way(monkeypatch):
+    rng = np.random.RandomState(0)
+    n = 5000
+    X = rng.standard_normal((n, 5)) + [0.0, 1e6, 0.0, 0.0, 3.0]
+    X[:, 0] = 1e6 + 0.1  # of which an average is off by rounding
+    X[:, 2] = np.sort(X[:, 2])
+    X[:, 3] = 0.0
+    X[rng.choice(n, 40, replace=False), 3] = 1e9  # which few rows know nothing of
+    y = X[:, 1] - X[:, 2] + rng.standard_normal(n)
+    objective = make_objective(X, y, np.ones(n), SquaredError())
+    read = []
+    monkeypatch.setattr(Moments, "of", lambda objective: read.append(1))
+    found = compressed(objective)
+    assert not read
+    assert_allclose(found.mean, X.mean(axis=0), rtol=1e-12)
+    assert_allclose(found.scale[1:], X.std(axis=0)[1:], rtol=1e-12)
+    assert not found.objective.X[:, 0].any()
+    W = np.array([[5.0, 1.0, -1.0, 1e-9, 0.1]])
+    whole = mean_errors(X, y[:, None], np.ones(n), W, y.mean() - W @ X.mean(axis=0))
+    ours = found.objective.loss_sum(np.append(W, 0.0)) / found.objective.mass
+    assert_allclose(ours, whole, rtol=1e-9)
+
+
+def test_a_sample_far_from_the_mean_is_not_relied_on():
+    rng = np.random.RandomState(0)
+    n = 64 * 63 + 1
+    X = rng.standard_normal((n, 3))
+    X[::64, 1] += 1e8  # the very rows that are looked at
+    objective = make_objective(X, X[:, 0] + X[:, 1], np.ones(n), SquaredError())
+    assert_allclose(compressed(objective).scale, X.std(axis=0), rtol=1e-12)
+    X[::64, 1] -= 1e8
+    X[:-1, 1] += 1e8
+    X[-1, 1] = 0.0
+    assert_allclose(compressed(objective).mean, X.mean(axis=0), rtol=1e-12)
+
+
 def test_second_moments_that_overflow_are_none():
     X = np.array([[1e160, 1.0], [-1e160, 2.0], [1e160, 3.0]])
     objective = make_objective(X, np.arange(3.0) * 1e160, np.ones(3), SquaredError())
     with np.errstate(over="ignore"):
         assert compressed(objective, Moments.of(objective)) is None
+        assert compressed(objective) is None
 
 
 @pytest.mark.parametrize("penalty", [L1(), L2(), ElasticNet(l1_ratio=0.5)])

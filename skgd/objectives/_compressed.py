@@ -11,6 +11,7 @@ from ._moments import Moments
 __all__ = ["Compressed", "compressed"]
 
 _LEAST = 1e-280  # squares below have lost digits
+_FEW = 64  # rows that tell about where columns are
 
 
 @dataclass(eq=False)
@@ -51,7 +52,60 @@ class Compressed:
         return 8.0 * np.finfo(float).eps * float(size @ (size + far))
 
 
-def compressed(objective, moments):
+def _rough(objective):
+    """Return about the means and inverse deviations of dense columns, from a few of the rows."""
+    rows = objective.active_at(np.linspace(0, objective.n_active - 1, _FEW))
+    few = objective.X[rows].astype(float)
+    # So that nothing is left of a constant column, to the last bit.
+    centre = few[0] + (few - few[0]).mean(axis=0)
+    spread = np.sqrt(np.square(few - centre).mean(axis=0))
+    return centre, 1.0 / np.where(spread > 0, spread, 1.0)
+
+
+def _central_moments(objective):
+    """Return second moments of scaled dense columns and what they tell of these, in one reading.
+
+    Returns
+    -------
+    whole, inv, mean, square, spread : ndarray
+        Second moments about the means, times ``inv`` and ``inv``; means, variances, and whether a
+        column is not constant. None in place of all where the rows that were looked at are too
+        far from the means: squares about them have lost digits.
+    """
+    centre, inv = _rough(objective)
+    d = objective.n_features
+    if not objective.fit_intercept:
+        centre[:] = 0.0
+    found = _hessian(objective, centre, inv)
+    whole, mass = found[:d, :d], found[d, d]
+    mean, square = centre, np.diagonal(whole) / mass
+    if objective.fit_intercept:
+        off = found[d, :d] / mass
+        if not (off * off <= 0.5 * square).all():
+            return None
+        whole -= found[d, :d, None] * off
+        mean, square = centre + off / inv, np.diagonal(whole) / mass
+    return whole, inv, mean, square / inv**2, square > 0.0
+
+
+def _given_moments(objective, moments):
+    """Return what `_central_moments` does, about means that are known."""
+    if objective.fit_intercept:
+        mean, square, spread = moments.mean, moments.var, moments.high > moments.low
+    else:
+        mean, square = np.zeros_like(moments.mean), moments.var + moments.mean**2
+        spread = (moments.low != 0.0) | (moments.high != 0.0)
+    inv = 1.0 / np.sqrt(np.where(square > 0, square, 1.0))
+    return _hessian(objective, mean, inv)[:-1, :-1], inv, mean, square, spread
+
+
+def _hessian(objective, shift, inv_scale):
+    """Return second moments of the columns and a 1, as one output has them."""
+    one, flat = objective.outputs()[0], np.zeros((objective.n_rows, 1))
+    return one.hessian(flat, one.active(), shift, inv_scale, bend=np.ones_like(flat))[0, 0]
+
+
+def compressed(objective, moments=None):
     r"""Return rows with the squared errors of all rows, or None where there are none.
 
     .. math:: \frac{1}{\sum_i s_i} \sum_i s_i \|y_i - W x_i - b\|^2
@@ -64,8 +118,8 @@ def compressed(objective, moments):
     ----------
     objective : LinearObjective
         In the user's variables, with the squared error.
-    moments : Moments
-        Of its columns.
+    moments : Moments, default=None
+        Of its columns, where they are known.
 
     Returns
     -------
@@ -74,7 +128,8 @@ def compressed(objective, moments):
 
     Notes
     -----
-    Costs a reading of X for each of them and :math:`O(n d^2)` for the moments, whose factor is
+    Costs a reading of X for each of them, one more where moments are not known and the rows are
+    sparse or a few of them say too little, and :math:`O(n d^2)` for the moments, whose factor is
     found with pivots, so that dependent columns do no harm. Squares lose digits that rows
     have: F is off by a few roundings of ``(sum(|W| scale) + unit)**2``, where a pass over the
     rows is off by those of F.
@@ -82,24 +137,22 @@ def compressed(objective, moments):
     d, k, s = objective.n_features, objective.n_outputs, objective.s
     mass = float(s.sum())
     y = objective.y.reshape(len(s), k)
-    target, mean, square = np.zeros(k), np.zeros(d), moments.var + moments.mean**2
-    if objective.fit_intercept:
-        target, mean, square = s @ y / mass, moments.mean, moments.var
+    target = s @ y / mass if objective.fit_intercept else np.zeros(k)
     with np.errstate(all="ignore"):
+        found = None if objective.sparse or moments is not None else _central_moments(objective)
+        if found is None:
+            found = _given_moments(objective, moments or Moments.of(objective))
+        central, inv, mean, square, spread = found
         left = y - target
         scale = np.sqrt(np.where(square > 0, square, 1.0))
         unit = np.sqrt(s @ left**2 / mass)
-        spread = moments.high > moments.low
-        if not objective.fit_intercept:
-            spread = (moments.low != 0.0) | (moments.high != 0.0)
         if (square[spread] < _LEAST).any() or (left.any(axis=0) & (unit**2 < _LEAST)).any():
             return None
         unit[~(unit > 0)] = 1.0
         left *= s[:, None]
         whole = np.empty((d + k, d + k))
-        one = objective.outputs()[0]
-        flat = np.zeros((len(s), 1))
-        whole[:d, :d] = one.hessian(flat, one.active(), mean, 1.0 / scale)[0, 0][:d, :d]
+        again = 1.0 / (inv * scale)
+        whole[:d, :d] = central * again * again[:, None]
         G, g = objective.split(objective.adjoint(left))
         if objective.fit_intercept:
             G -= g[:, None] * mean
@@ -125,5 +178,6 @@ def compressed(objective, moments):
         mass=objective.mass / mass,
     )
     few.dtype = objective.dtype
-    about = Moments(moments.mass, np.zeros(d), square, moments.low - mean, moments.high - mean)
+    # Of how far columns reach nobody asks whose steps see all rows.
+    about = Moments(float(objective.n_active), np.zeros(d), square, -scale, scale)
     return Compressed(few, about, mean, target, scale, unit)
