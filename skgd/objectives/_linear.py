@@ -67,7 +67,8 @@ class LinearObjective(Passes):
         self._pointwise = loss.pointwise()
         self.table = self._make_rows()  # for kernels that do not ask for the loss
         self._rows = self.table if self._pointwise is not None else None
-        self._scratch = self._cuts = self._seen = self._entries = None
+        self._scratch = self._cuts = None
+        self._of_rows = {}  # what is known of them, whatever the targets
         self._kept_tables = {}
 
     def _make_rows(self):
@@ -355,7 +356,7 @@ class LinearObjective(Passes):
         if stored > most:
             return None
         out = self._like(X, self.y, self.s, self.mass, self.loss)
-        out._entries = entries
+        out._of_rows = {} if entries is None else {"entries": entries}
         return out
 
     def _pruned(self):
@@ -368,9 +369,9 @@ class LinearObjective(Passes):
 
     def _keep_entries(self):
         """Return the rows in CSC, a copy that is kept: where they are few it costs little."""
-        if self._entries is None:
-            self._entries = self._pruned().tocsc()
-        return self._entries
+        if "entries" not in self._of_rows:
+            self._of_rows["entries"] = self._pruned().tocsc()
+        return self._of_rows["entries"]
 
     def by_column(self, inv_scale=None):
         """Return the entries of sparse rows by columns, in float64; not to be changed.
@@ -385,7 +386,7 @@ class LinearObjective(Passes):
         csc_array of shape (n_rows, n_features)
             Not shifted, with int32 row numbers.
         """
-        X = self.X.tocsc() if self._entries is None else self._entries
+        X = self._of_rows["entries"] if "entries" in self._of_rows else self.X.tocsc()
         data = X.data.astype(float)
         if inv_scale is not None:
             data *= np.repeat(inv_scale, np.diff(X.indptr))
@@ -408,9 +409,9 @@ class LinearObjective(Passes):
         return [self._beside(y, loss, 1) for y in targets]
 
     def _beside(self, y, loss, n_outputs):
-        """Return an objective of the same rows, whose moments are known where these are."""
+        """Return an objective of the same rows: what one learns of them all know."""
         out = self._like(self.X, y, self.s, self.mass, loss, n_outputs)
-        out._seen, out._entries = self._seen, self._entries
+        out._of_rows = self._of_rows
         return out
 
     def _like(self, X, y, s, mass, loss, n_outputs=None):
@@ -427,9 +428,9 @@ class LinearObjective(Passes):
         mean, var, low, high : ndarray of shape (n_features,)
             In float64 whatever the type of the rows; not to be changed.
         """
-        if self._seen is None:
-            self._seen = self._read_moments()
-        return self._seen
+        if "moments" not in self._of_rows:
+            self._of_rows["moments"] = self._read_moments()
+        return self._of_rows["moments"]
 
     def _read_moments(self):
         rows = self._rows if self._rows is not None else self._make_rows()
