@@ -236,3 +236,23 @@ def test_coordinate_descent_refuses_arrays_that_do_not_fit():
     H, c, l1 = quadratic(4, 0)
     with pytest.raises(ValueError, match="must fit x, which has 4 entries"):
         _kernels.descend_quadratic(H, np.zeros(4), -c, l1[:3], 5, 1e-9)
+
+
+@pytest.mark.parametrize("stored", [0, 1, 5, 7, 8, 19])
+def test_the_type_of_indices_changes_no_bit(stored):
+    rng = np.random.default_rng(stored)
+    n, d = 300, 50
+    columns = np.sort([rng.choice(d, stored, replace=False) for _ in range(n)], axis=1)
+    entries, w, u = rng.standard_normal(n * stored), rng.standard_normal(d), np.ones((n, 1))
+    found = []
+    for kind in (np.int32, np.int64):
+        starts = np.arange(n + 1, dtype=kind) * kind(stored)
+        table = Rows(
+            False, entries, columns.ravel().astype(kind), starts, d, np.ones(n), False, np.ones(n)
+        )
+        eta, sums = np.empty((n, 1)), np.zeros(d + 1)
+        _kernels.linear_map(table, 0, n, w[None], np.zeros(1), eta)
+        _kernels.adjoint_map(table, 0, n, u, sums)
+        found.append((eta, sums))
+    assert_array_equal(found[0][0], found[1][0])
+    assert_array_equal(found[0][1], found[1][1])

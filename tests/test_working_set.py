@@ -213,7 +213,7 @@ def test_an_objective_of_some_columns_is_that_of_the_slices(home, whole_is_kept,
         for _ in range(2):  # what is kept is not changed
             assert_allclose(part.by_column(inv_scale).toarray(), X[:, some].toarray() * inv_scale)
             assert_allclose(part.by_column().toarray(), X[:, some].toarray())
-            assert (whole._entries is not None) is whole_is_kept
+            assert ("entries" in whole._of_rows) is whole_is_kept
         assert_allclose(part.columns(np.array([1])).X.toarray(), X[:, [50]].toarray())
 
 

@@ -40,19 +40,27 @@ INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_
 #if X86_LEVELS && WIDTH == 8
     if (GATHERS) return T(row_dot_gathered)(x, col, length, w);
 #endif
+    /* Written out where there is one: left to the compiler, products are rounded before they are
+       added for some types of index, and a fit depends on these. */
+#if X86_LEVELS && WIDTH >= 4
+#define ADD(sum, at) sum = __builtin_fma((double)x[at], w[col[at]], sum)
+#else
+#define ADD(sum, at) sum += (double)x[at] * w[col[at]]
+#endif
     double a = 0.0, b = 0.0, e = 0.0, f = 0.0;
     idx_t j = 0;
     if (length < 8) { /* their ends are foreseen, and the next row need not wait */
-        for (; j < length; j++) a += (double)x[j] * w[col[j]];
+        for (; j < length; j++) ADD(a, j);
         return a;
     }
     for (; j + 4 <= length; j += 4) {
-        a += (double)x[j] * w[col[j]];
-        b += (double)x[j + 1] * w[col[j + 1]];
-        e += (double)x[j + 2] * w[col[j + 2]];
-        f += (double)x[j + 3] * w[col[j + 3]];
+        ADD(a, j);
+        ADD(b, j + 1);
+        ADD(e, j + 2);
+        ADD(f, j + 3);
     }
-    for (; j < length; j++) a += (double)x[j] * w[col[j]];
+    for (; j < length; j++) ADD(a, j);
+#undef ADD
     return (a + b) + (e + f);
 }
 

@@ -155,9 +155,7 @@ def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
         return None
     W, b = split(theta)
     start = np.append(W[:, columns], b)
-    # Where curvatures are those of few rows, steps that begin with another rounding took more.
-    handed_on = not problem.objective.loss.banded
-    if handed_on and memory["eta"] is not None:
+    if memory["eta"] is not None:
         G, g = split(memory["grad"])
         part.know(start, state.value, np.append(G[:, columns], g), memory["eta"])
     solver, inner = begin(part, start)
@@ -172,8 +170,7 @@ def restricted_step(begin, problem, state, noise, manner=BY_FACTORS):
     found, found_b = part.objective.split(inner.theta)
     into[:, columns], into_b[:] = found, found_b
     # Margins that a few steps have moved are those of all columns too.
-    few_moves = handed_on and inner.memory.get("age", np.inf) <= _MOVES
-    moved = inner.memory["eta"] if few_moves else None
+    moved = inner.memory["eta"] if inner.memory.get("age", np.inf) <= _MOVES else None
     value, grad, eta = problem.look(there, moved)
     # Inside the rounding of F the violation is what still tells good steps from others.
     fell, level = value < state.value, value <= state.value + noise
