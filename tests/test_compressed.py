@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.linear_model import Ridge
 
+from skgd import GDRegressor
 from skgd._certificate import Certificate
 from skgd.losses import LogLoss, SquaredError
 from skgd.objectives import Moments, compressed, make_objective
@@ -79,6 +81,24 @@ def test_a_sample_far_from_the_mean_is_not_relied_on():
     X[:-1, 1] += 1e8
     X[-1, 1] = 0.0
     assert_allclose(compressed(objective).mean, X.mean(axis=0), rtol=1e-12)
+
+
+def test_a_sample_that_knows_nothing_of_a_column_is_not_relied_on():
+    # Bumps that few of the rows are near: in the sample 1e-300, elsewhere up to 1.
+    for seed in (13, 16, 25):
+        rng = np.random.RandomState(seed)
+        x = rng.uniform(size=2000)
+        X = np.exp(-3e6 * (x[:, None] - rng.uniform(size=20)) ** 2)
+        y = np.sin(9 * x) + 0.1 * rng.standard_normal(2000)
+        est, ridge = GDRegressor(tol=1e-9).fit(X, y), Ridge(alpha=1e-4 * 2000).fit(X, y)
+        assert_allclose(est.coef_, ridge.coef_, atol=1e-6)
+
+
+def test_columns_whose_squares_overflow_are_named():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((2000, 3)) * [1.0, 1e155, 1.0]
+    with pytest.raises(ValueError, match=r"Column 1 of X goes from -\d.*e\+155 to"):
+        GDRegressor().fit(X, X[:, 0])
 
 
 def test_second_moments_that_overflow_are_none():

@@ -81,7 +81,7 @@ def _central_moments(objective):
     mean, square = centre, np.diagonal(whole) / mass
     if objective.fit_intercept:
         off = found[d, :d] / mass
-        if not (off * off <= 0.5 * square).all():
+        if not (np.isfinite(square) & (off * off <= 0.5 * square)).all():
             return None
         whole -= found[d, :d, None] * off
         mean, square = centre + off / inv, np.diagonal(whole) / mass
@@ -147,6 +147,8 @@ def compressed(objective, moments=None):
         scale = np.sqrt(np.where(square > 0, square, 1.0))
         unit = np.sqrt(s @ left**2 / mass)
         if (square[spread] < _LEAST).any() or (left.any(axis=0) & (unit**2 < _LEAST)).any():
+            return None
+        if not np.isfinite(square).all():
             return None
         unit[~(unit > 0)] = 1.0
         left *= s[:, None]

@@ -64,7 +64,8 @@ class SDCA(Solver):
         Parts of the rows whose steps are taken side by side on threads. Each part begins a pass
         with the same coefficients; then what they did is added up, and followed as far as the dual
         rises for certain [4]_. The parts, and with them the result, depend on this number, not on
-        the threads. It is at least 1. ``"auto"`` is 2 for ``log_loss`` of at least 65,536 rows
+        the threads. It is at least 1; there are never more than leave 4,096 rows for each.
+        ``"auto"`` is 2 for ``log_loss`` of at least 65,536 rows
         whose mean of ``|x|^2 / (n alpha)`` is at most 5, else 1.
 
     Notes
@@ -323,9 +324,9 @@ class SDCA(Solver):
         """Return how many replicas there are."""
         if len(memory["still"]) > 1:
             return 1  # outputs are on threads of their own
-        if not isinstance(self.replicas, str):
-            return int(self.replicas)
         objective = problem.objective
+        if not isinstance(self.replicas, str):
+            return max(1, min(int(self.replicas), objective.n_active // _PART_ROWS))
         if objective.loss.name not in _DEAR or objective.n_active < _ROWS:
             return 1
         mean = float(memory["norms"][objective.active()].mean())
