@@ -43,7 +43,7 @@ def side_by_side(take, parts, rngs, start, slopes, damping, units, n_threads):
 
     .. math:: \gamma = \min\Bigl(1, \; \frac{\sigma \sum_r \|v_r\|^2}{\|\sum_r v_r\|^2}\Bigr)
 
-    of all changes: F is quadratic in them but for the losses, which are convex [1]_.
+    of all changes: it is quadratic in them but for conjugates of losses, which are convex [1]_.
 
     Parameters
     ----------
