@@ -30,6 +30,7 @@ MEASURES = {
     "rates": "how far every solver gets in 20 passes",
     "readme_figure": "the figure of the README",
     "regression": "speed beside scikit-learn, as it was (--check)",
+    "replicas": "dual ascent on parts of the rows, by threads",
     "small_doses": "a call of partial_fit, by rows a call",
     "speed": "one pass, one evaluation of F, a small fit, extra memory",
     "stream_files": "rows a second from files, and memory",

@@ -20,7 +20,7 @@ from ._few import fit_on_few, worth_few
 from ._params import decided
 from ._resume import Origin, check_resumable, drawn_anew
 from ._targets import check_weights
-from .objectives import Moments, are_finite, compressed
+from .objectives import are_finite, compressed
 
 __all__ = ["fit", "moderate"]
 
@@ -128,8 +128,7 @@ def fit(
     start = given_start(plain.objective, coef_init, intercept_init)
     watched = callbacks_of(est) or validation is not None
     if not watched and record is None and start is None and worth_few(plan, plain):
-        known = check is not None  # they have told whether all entries are finite
-        small = compressed(plain.objective, Moments.of(plain.objective) if known else None)
+        small = compressed(plain.objective)
         found = None if small is None else fit_on_few(est, plan, small, rng)
         if found is not None:
             result, watch, _ = found

@@ -82,7 +82,7 @@ class Ground:
         if not may_be_few(plan, problem):
             return None
         if self._small is None:
-            self._small = compressed(self.objective, self.moments) or False
+            self._small = compressed(self.objective) or False
         return self._small or None
 
 

@@ -141,6 +141,27 @@ def test_two_where_steps_are_dear_and_rows_many_and_light(monkeypatch):
     assert used(y > 0) == set()
 
 
+def test_parts_and_passes_are_large_enough(monkeypatch):
+    monkeypatch.setattr(_sdca, "_PART_ROWS", 100)
+    monkeypatch.setattr(_sdca, "_MOSTLY", 0.5)
+    sizes = []
+
+    def watched(take, parts, *rest):
+        sizes.append([len(part) for part in parts])
+        return side_by_side(take, parts, *rest)
+
+    monkeypatch.setattr(_sdca, "side_by_side", watched)
+    X, y = problem()
+    est = fitted(GDClassifier, "hinge", X, y > 0, 30, tol=1e-6)
+    assert {len(each) for each in sizes} == {4}  # of 400 rows
+    assert min(map(sum, sizes)) >= 400  # four parts of 100
+    assert est.t_ > 400 * len(sizes) + 400  # and passes over fewer rows besides
+    sizes.clear()
+    fitted(GDClassifier, "hinge", X, y > 0, 2, tol=1e-6)
+    assert {len(each) for each in sizes} == {2}
+    assert 200 <= min(map(sum, sizes)) < 400
+
+
 def test_outputs_on_threads_have_one_each():
     X, y = problem()
     labels = np.digitize(y, [-0.5, 0.5])

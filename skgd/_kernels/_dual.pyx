@@ -71,22 +71,22 @@ def awake(
         If a row number is out of range, or there are not 256 numbers of passes.
     """
     cdef idx_t n = still.shape[0] if rows is None else rows.shape[0], i, row, count = 0
+    cdef const Py_ssize_t* some = NULL
     check_length("rests", rests.shape[0], 256)
     found = np.empty(n, dtype=np.intp)
+    if n == 0:
+        return found
+    if rows is not None:
+        some = &rows[0]
+        for i in range(n):
+            if not 0 <= rows[i] < still.shape[0]:
+                raise ValueError(f"row {rows[i]} is not one of {still.shape[0]}.")
     cdef Py_ssize_t[::1] out = found
-    for i in range(0 if rows is None else n):
-        if not 0 <= rows[i] < still.shape[0]:
-            raise ValueError(f"row {rows[i]} is not one of {still.shape[0]}.")
     with nogil:
-        if rows is None:
-            for i in range(n):
-                out[count] = i
-                count += (rests[still[i]] & <unsigned char>(i + turn)) == 0
-        else:
-            for i in range(n):
-                row = rows[i]
-                out[count] = row
-                count += (rests[still[row]] & <unsigned char>(i + turn)) == 0
+        for i in range(n):
+            row = i if some == NULL else some[i]
+            out[count] = row
+            count += (rests[still[row]] & <unsigned char>(i + turn)) == 0
     return found[:count]
 
 

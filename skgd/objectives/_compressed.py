@@ -54,8 +54,7 @@ class Compressed:
 
 def _rough(objective):
     """Return about the means and inverse deviations of dense columns, from a few of the rows."""
-    rows = objective.active_at(np.linspace(0, objective.n_active - 1, _FEW))
-    few = objective.X[rows].astype(float)
+    few = objective.sample(_FEW).X.astype(float)
     # So that nothing is left of a constant column, to the last bit.
     centre = few[0] + (few - few[0]).mean(axis=0)
     spread = np.sqrt(np.square(few - centre).mean(axis=0))
@@ -88,8 +87,9 @@ def _central_moments(objective):
     return whole, inv, mean, square / inv**2, square > 0.0
 
 
-def _given_moments(objective, moments):
-    """Return what `_central_moments` does, about means that are known."""
+def _given_moments(objective):
+    """Return what `_central_moments` does, about means that are known or read first."""
+    moments = Moments.of(objective)
     if objective.fit_intercept:
         mean, square, spread = moments.mean, moments.var, moments.high > moments.low
     else:
@@ -105,7 +105,7 @@ def _hessian(objective, shift, inv_scale):
     return one.hessian(flat, one.active(), shift, inv_scale, bend=np.ones_like(flat))[0, 0]
 
 
-def compressed(objective, moments=None):
+def compressed(objective):
     r"""Return rows with the squared errors of all rows, or None where there are none.
 
     .. math:: \frac{1}{\sum_i s_i} \sum_i s_i \|y_i - W x_i - b\|^2
@@ -118,8 +118,6 @@ def compressed(objective, moments=None):
     ----------
     objective : LinearObjective
         In the user's variables, with the squared error.
-    moments : Moments, default=None
-        Of its columns, where they are known.
 
     Returns
     -------
@@ -128,7 +126,7 @@ def compressed(objective, moments=None):
 
     Notes
     -----
-    Costs a reading of X for each of them, one more where moments are not known and the rows are
+    Costs a reading of X for each of them, one more where its moments are not known and the rows are
     sparse or a few of them say too little, and :math:`O(n d^2)` for the moments, whose factor is
     found with pivots, so that dependent columns do no harm. Squares lose digits that rows
     have: F is off by a few roundings of ``(sum(|W| scale) + unit)**2``, where a pass over the
@@ -139,10 +137,9 @@ def compressed(objective, moments=None):
     y = objective.y.reshape(len(s), k)
     target = s @ y / mass if objective.fit_intercept else np.zeros(k)
     with np.errstate(all="ignore"):
-        found = None if objective.sparse or moments is not None else _central_moments(objective)
-        if found is None:
-            found = _given_moments(objective, moments or Moments.of(objective))
-        central, inv, mean, square, spread = found
+        known = objective.sparse or objective.knows_moments
+        found = None if known else _central_moments(objective)
+        central, inv, mean, square, spread = found or _given_moments(objective)
         left = y - target
         scale = np.sqrt(np.where(square > 0, square, 1.0))
         unit = np.sqrt(s @ left**2 / mass)

@@ -432,6 +432,11 @@ class LinearObjective(Passes):
             self._of_rows["moments"] = self._read_moments()
         return self._of_rows["moments"]
 
+    @property
+    def knows_moments(self):
+        """Whether `moments` reads nothing."""
+        return "moments" in self._of_rows
+
     def _read_moments(self):
         rows = self._rows if self._rows is not None else self._make_rows()
         about = self._provisional_mean()

@@ -329,8 +329,11 @@ class SDCA(Solver):
             return max(1, min(int(self.replicas), objective.n_active // _PART_ROWS))
         if objective.loss.name not in _DEAR or objective.n_active < _ROWS:
             return 1
-        mean = float(memory["norms"][objective.active()].mean())
-        return _PAIR if mean * self._per_row(problem) <= _LIGHT else 1
+        return _PAIR if self._mean_norm(problem, memory) * self._per_row(problem) <= _LIGHT else 1
+
+    @staticmethod
+    def _mean_norm(problem, memory):
+        return float(memory["norms"][problem.objective.active()].mean())
 
     def _couplings(self, problem, memory):
         """Return what a slope takes from the intercept of each output, at first."""
@@ -349,9 +352,8 @@ class SDCA(Solver):
         return np.full(outputs, least if least > 0.0 else most)
 
     def _most_coupled(self, problem, memory):
-        objective = problem.objective
-        mean = float(memory["norms"][objective.active()].mean())
-        return _MOST_COUPLED * mean * self._per_row(problem) or 1.0 / objective.mass
+        mean = self._mean_norm(problem, memory)
+        return _MOST_COUPLED * mean * self._per_row(problem) or 1.0 / problem.objective.mass
 
     def _bound(self, problem, memory, penalty, value):
         """Keep about the bound of F that a certificate finds from the slopes.
