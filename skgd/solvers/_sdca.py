@@ -64,9 +64,10 @@ class SDCA(Solver):
         Parts of the rows whose steps are taken side by side on threads. Each part begins a pass
         with the same coefficients; then what they did is added up, and followed as far as the dual
         rises for certain [4]_. The parts, and with them the result, depend on this number, not on
-        the threads. It is at least 1; there are never more than leave 4,096 rows for each.
-        ``"auto"`` is 2 for ``log_loss`` of at least 65,536 rows
-        whose mean of ``|x|^2 / (n alpha)`` is at most 5, else 1.
+        the threads. It is at least 1; there are never more than leave 4,096 rows for each, and one
+        where there are several outputs without softmax, which have threads of their own.
+        ``"auto"`` is 2 for ``log_loss`` of at least 65,536 rows whose mean of ``|x|^2 / (n alpha)``
+        is at most 5, else 1.
 
     Notes
     -----
