@@ -5,14 +5,13 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._build import coefficients
 from ._certificate import Certificate
 from ._driver import run
 from ._dual import has_gap
 from ._stream import Saved
 from ._watch import Watch
 
-__all__ = ["descend"]
+__all__ = ["descend", "describe"]
 
 _ROUNDING = 1e-13  # of F, relative: what two ways of adding up losses may differ by
 _FEW = 2048  # rows that tell the size of a gradient
@@ -138,25 +137,52 @@ def _finish(est, plan, problem, result, watch):
         state.value, grad = problem.value_grad(state.point)
         state.violation = problem.violation(state.point, grad)
 
-    vars(est).update(coefficients(objective, state.point, objective.dtype, est))
-    est.history_ = watch.history.arrays()
-    # What was recorded, lest an interrupt between a step and its record make the two differ.
-    est.n_iter_, est.t_ = len(watch.history.rows), state.t + 1
+    figure = _optimality(state, watch)
+    if result.reason == "max_iter" and watch.certified and est.tol is not None:
+        # The certificate was not due at the last iteration, which may have been enough.
+        if figure[0] <= est.tol:
+            result.reason = "converged"
+    model = watch.coefficients(state.point)
+    describe(est, plan, model, watch.history, state.t, figure, result.reason)
+    est.restarts_ = np.array(watch.guard.restarts, dtype=int)
     if validation is not None:
         scores = np.full(est.n_iter_, np.nan)  # an interrupt may come before the last score
         scores[: len(validation.scores)] = validation.scores
         est.history_["validation_score"] = scores
-    est.loss_curve_ = est.history_["value"].copy()
-    est.restarts_ = np.array(watch.guard.restarts, dtype=int)
-    est.solver_ = plan.found
-    est.optimality_, est.optimality_kind_ = _optimality(state, watch)
-    if result.reason == "max_iter" and watch.certified and est.tol is not None:
-        # The certificate was not due at the last iteration, which may have been enough.
-        if est.optimality_ <= est.tol:
-            result.reason = "converged"
-    est.stop_reason_ = result.reason
-    est.converged_ = result.reason in ("converged", "no_improvement", "early_stopping")
     est._state = Saved.after(plan, problem, state, est) if plan.solver.streams else None
+
+
+def describe(est, plan, model, history, t, figure, reason):
+    """Set what every fit leaves in ``est``: of one without restarts and without a state.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Changed.
+    plan : Plan
+        With its solver decided.
+    model : dict
+        ``coef_`` and ``intercept_``.
+    history : History
+        Of the iterations.
+    t : int
+        Steps.
+    figure : tuple of (float, str)
+        How far the point is from the optimum, and what says so.
+    reason : str
+        Why the run ended.
+    """
+    vars(est).update(model)
+    est.history_ = history.arrays()
+    # What was recorded, lest an interrupt between a step and its record make the two differ.
+    est.n_iter_, est.t_ = len(history.rows), t + 1
+    est.loss_curve_ = est.history_["value"].copy()
+    est.restarts_ = np.array([], dtype=int)
+    est.solver_ = plan.found
+    est.optimality_, est.optimality_kind_ = figure
+    est.stop_reason_ = reason
+    est.converged_ = reason in ("converged", "no_improvement", "early_stopping")
+    est._state = None
 
 
 def _optimality(state, watch):

@@ -1,12 +1,15 @@
 """Squared errors of many rows as those of few: fits that read X for its moments alone."""
 
 import copy
+import time
+from dataclasses import dataclass
 
 import numpy as np
 
-from ._build import scaled_problem
-from ._descend import descend
+from ._build import coefficients, scaled_problem
+from ._descend import descend, describe
 from ._problem import Problem
+from .callbacks import History
 from .losses import SquaredError
 from .solvers import Newton
 from .solvers._curvature import FACTORED
@@ -53,6 +56,15 @@ def worth_few(plan, problem):
     return n >= _MANY * size and (size <= _NARROW or plan.solver.first_sample(problem) == n)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What `fit_on_few` found, and what happened on the way where that was a run."""
+
+    theta: np.ndarray  # (n_params,)  in the user's variables
+    result: object = None
+    watch: object = None
+
+
 def fit_on_few(est, plan, small, rng, start=None):
     """Minimise F on few rows with the same squared errors; set the attributes of ``est``.
 
@@ -71,10 +83,34 @@ def fit_on_few(est, plan, small, rng, start=None):
 
     Returns
     -------
-    tuple of (Result, object, ndarray) or None
-        What `descend` returns, and the point in the user's variables. None where rounding of
-        second moments is too much: the rows have to say more.
+    Outcome or None
+        None where rounding of second moments is too much: the rows have to say more.
     """
+    return _at_once(est, plan, small) or _by_descent(est, plan, small, rng, start)
+
+
+def _at_once(est, plan, small):
+    """Take the one step that `Newton` needs with an l2 penalty; None where it is not enough."""
+    begin, plain = time.perf_counter(), Problem(small.rows, plan.penalty, float(est.alpha))
+    alone = plain.has_l2 and not plain.has_l1
+    if not (alone and isinstance(plan.solver, Newton)) or est.tol is None or est.verbose > 0:
+        return None
+    found = small.ridge(plain.decay)
+    if found is None:
+        return None
+    theta, value, gap, violation = found
+    null = small.null_value
+    figure = (gap + small.noise(theta)) / max(null - value + gap, 1e-300)
+    if not (figure <= _NOISE * est.tol and value <= null):
+        return None
+    theta, history = small.with_intercepts(theta), History()
+    history.rows.append([value, violation, 1.0, time.perf_counter() - begin])
+    model = coefficients(small.rows, theta, small.rows.dtype, est)
+    describe(est, plan, model, history, 1, (figure, "gap"), "converged")
+    return Outcome(theta)
+
+
+def _by_descent(est, plan, small, rng, start):
     few = Problem(small.objective, plan.penalty, float(est.alpha))
     problem = scaled_problem(few, plan, moments=small.moments)
     objective = problem.objective
@@ -99,4 +135,4 @@ def fit_on_few(est, plan, small, rng, start=None):
     with np.errstate(over="ignore"):
         intercept = b.astype(est.intercept_.dtype)
     est.intercept_ = intercept if np.isfinite(intercept).all() else b.copy()
-    return result, watch, point
+    return Outcome(point, result, watch)

@@ -131,9 +131,10 @@ def fit(
         small = compressed(plain.objective)
         found = None if small is None else fit_on_few(est, plan, small, rng)
         if found is not None:
-            result, watch, _ = found
-            _warn(est, plan, result, watch)
-            return result.interrupt
+            if found.result is None:
+                return None
+            _warn(est, plan, found.result, found.watch)
+            return found.result.interrupt
     problem = scaled_problem(plain, plan)
     objective = problem.objective
 

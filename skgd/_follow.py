@@ -305,8 +305,9 @@ def _one(model, plan, ground, plain, small, left, rng):
     if small is not None:
         found = fit_on_few(model, plan, small, rng, None if left is None else left.theta)
         if found is not None:
-            _stop(found[0])
-            return _Left(found[2])
+            if found.result is not None:
+                _stop(found.result)
+            return _Left(found.theta)
     moments = ground.moments if plan.solver.scales(plain) else None
     problem = scaled_problem(plain, plan, moments=moments)
     null = problem.objective.from_user(ground.null)

@@ -1,9 +1,10 @@
 """As few rows as there are columns, with the same squared errors."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpstrf
+from scipy.linalg.lapack import dposv, dpotrs, dpstrf
 
 from ._linear import LinearObjective
 from ._moments import Moments
@@ -16,14 +17,91 @@ _FEW = 64  # rows that tell about where columns are
 
 @dataclass(eq=False)
 class Compressed:
-    """An objective of few rows, and the way back to the rows that it stands for."""
+    """Second moments of rows, an objective of few that have the same, and the way back."""
 
-    objective: LinearObjective  # no intercept: the best one is known
-    moments: Moments  # about which its columns are to be scaled
+    rows: LinearObjective  # what they stand for
+    central: np.ndarray  # (n_features + n_outputs,) * 2  of scaled columns and targets
+    square: np.ndarray  # (n_features,)  variances
     mean: np.ndarray  # (n_features,)  zeros without an intercept
     target: np.ndarray  # (n_outputs,)  means of the targets; zeros without an intercept
     scale: np.ndarray  # (n_features,)  deviations of the columns
     unit: np.ndarray  # (n_outputs,)  those of the targets
+    weight: float  # sum of the weights over the mass
+
+    @cached_property
+    def objective(self):
+        """Few rows, without an intercept: the best one is known."""
+        d, k = len(self.scale), len(self.unit)
+        factor, pivots, rank, _ = dpstrf(self.central, lower=1)
+        rows = np.zeros((max(rank, 1), d + k))
+        rows[:rank, pivots - 1] = np.tril(factor)[:, :rank].T
+        values = rows[:, d:] * self.unit
+        few = LinearObjective(
+            rows[:, :d] * self.scale,
+            values[:, 0].copy() if self.rows.y.ndim == 1 else values,
+            np.ones(len(rows)),
+            self.rows.loss,
+            n_outputs=k,
+            fit_intercept=False,
+            mass=1.0 / self.weight,
+        )
+        few.dtype = self.rows.dtype
+        return few
+
+    @property
+    def moments(self):
+        """Those about which the columns of `objective` are to be scaled."""
+        # Of how far columns reach nobody asks whose steps see all rows.
+        mass, zero = float(self.rows.n_active), np.zeros(len(self.scale))
+        return Moments(mass, zero, self.square, -self.scale, self.scale)
+
+    @property
+    def null_value(self):
+        """Mean squared error of zero coefficients, half of it."""
+        d = len(self.scale)
+        return 0.5 * self.weight * float(np.diagonal(self.central)[d:] @ self.unit**2)
+
+    def ridge(self, decay):
+        r"""Return the least F of squared errors and an l2 penalty, by the normal equations.
+
+        Parameters
+        ----------
+        decay : float
+            Strength of the penalty. Above 0.
+
+        Returns
+        -------
+        theta : ndarray of shape (n_params,)
+            In the user's variables, intercepts zero.
+        value, gap, violation : float
+            F there; how far it is above the least one, at most; largest entry of the gradient in
+            scaled columns. None in place of all where these cannot be told.
+
+        Notes
+        -----
+        What is left of the equations, :math:`r`, bounds the gap by
+        :math:`\frac{1}{2} \sum_j r_j^2 / \lambda_j`, with the penalty's own second derivatives
+        :math:`\lambda_j`: that of the dual point which the errors are. Costs :math:`O(d^3)`.
+        """
+        d, unit2 = len(self.scale), self.unit**2
+        A, C = self.central[:d, :d], self.central[:d, d:]
+        with np.errstate(all="ignore"):
+            bend = decay / self.weight / self.scale**2
+            whole = A + np.diag(bend)
+            factor, z, failed = dposv(whole, C, lower=1)
+            left = C - whole @ z
+            more, _ = dpotrs(factor, left, lower=1)
+            W = z.T * self.unit[:, None] / self.scale
+            over = np.maximum(left**2 / bend[:, None], left * more).sum(axis=0)
+            # Nor less than the penalty, when nothing is left of the errors but rounding.
+            values = np.diagonal(self.central)[d:] - (z * (C + left)).sum(axis=0)
+            values = np.maximum(values, np.square(z).T @ bend)
+            value = 0.5 * self.weight * float(values @ unit2)
+            gap = 0.5 * self.weight * float(over @ unit2)
+        if failed or not (np.isfinite(W).all() and np.isfinite(value) and gap >= 0.0):
+            return None
+        violation = self.weight * float(np.abs(left * self.unit).max(initial=0.0))
+        return np.append(W, np.zeros(len(unit2))), value, gap, violation
 
     def with_intercepts(self, theta):
         """Return ``theta`` with the best intercepts for its coefficients.
@@ -39,13 +117,13 @@ class Compressed:
             A point of the objective that was compressed, with the same loss.
         """
         out = theta.copy()
-        W, b = self.objective.split(out)
+        W, b = self.rows.split(out)
         b[:] = self.target - W @ self.mean
         return out
 
     def noise(self, theta):
         """Return what rounding may have added to the mean loss at a point, at most."""
-        W = self.objective.split(theta)[0]
+        W = self.rows.split(theta)[0]
         size = np.abs(W) @ self.scale + self.unit
         # Entries far from zero have lost digits before they are centred.
         far = np.abs(W) @ np.abs(self.mean) + np.abs(self.target)
@@ -158,25 +236,10 @@ def compressed(objective):
         whole[d:, :d] = G / scale / unit[:, None]
         # What rounding leaves of a constant column must not pass for a small spread.
         whole[:, :d][:, ~spread] = 0.0
-        whole[:d][~spread] = 0.0
+        whole[:d, :d][~spread] = 0.0
+        whole[:d, d:] = whole[d:, :d].T
         whole[d:, d:] = left.T @ (y - target) / np.outer(unit, unit)
     if not np.isfinite(whole[:, :d]).all() or not np.isfinite(whole[d:, d:]).all():
         return None
     whole /= mass  # whatever the unit of the weights
-    factor, pivots, rank, _ = dpstrf(whole, lower=1)
-    rows = np.zeros((max(rank, 1), d + k))
-    rows[:rank, pivots - 1] = np.tril(factor)[:, :rank].T
-    values = rows[:, d:] * unit
-    few = LinearObjective(
-        rows[:, :d] * scale,
-        values[:, 0].copy() if objective.y.ndim == 1 else values,
-        np.ones(len(rows)),
-        objective.loss,
-        n_outputs=k,
-        fit_intercept=False,
-        mass=objective.mass / mass,
-    )
-    few.dtype = objective.dtype
-    # Of how far columns reach nobody asks whose steps see all rows.
-    about = Moments(float(objective.n_active), np.zeros(d), square, -scale, scale)
-    return Compressed(few, about, mean, target, scale, unit)
+    return Compressed(objective, whole, square, mean, target, scale, unit, mass / objective.mass)
