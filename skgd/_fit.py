@@ -121,15 +121,17 @@ def fit(
         validation = data.X[held], y, weights
 
     plain = make_problem(plan, moderate(data), est.fit_intercept, est.alpha)
-    if check is not None and not are_finite(plain.objective):
-        check()
     plan = decided(plan, plain)
     plain.check(plan.solver)
-    start = given_start(plain.objective, coef_init, intercept_init)
+    start, small = given_start(plain.objective, coef_init, intercept_init), None
     watched = callbacks_of(est) or validation is not None
     if not watched and record is None and start is None and worth_few(plan, plain):
-        small = compressed(plain.objective)
-        found = None if small is None else fit_on_few(est, plan, small, rng)
+        small = compressed(plain.objective)  # None if a row that has a weight is not finite
+    seen = small is not None and plain.objective.n_active == plain.objective.n_rows
+    if check is not None and not seen and not are_finite(plain.objective):
+        check()
+    if small is not None:
+        found = fit_on_few(est, plan, small, rng)
         if found is not None:
             if found.result is None:
                 return None

@@ -137,8 +137,8 @@ def grid(ground, plan, n_alphas, eps=None):
     l1, _ = plan.penalty.lazy()
     if l1 > 0:
         top = float(np.abs(ground.slope).max(initial=0.0)) / l1
-        # Rounding of the next one must not let a coefficient in.
-        top *= 1.0 + 16.0 * np.finfo(float).eps
+        # Rounding of the next one, or of second moments, must not let a coefficient in.
+        top *= 1.0 + 1024.0 * np.finfo(float).eps
         last = _EPS_L1 * top
     else:
         top, last = _ends(ground)

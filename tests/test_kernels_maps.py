@@ -97,6 +97,39 @@ def test_second_moments_are_those_of_numpy(layout, dtype, d, share):
         assert_allclose(out, want, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("d, k", [(0, 1), (5, 1), (7, 2), (8, 1), (14, 3), (40, 9)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_second_moments_of_columns_beside_the_rows(dtype, d, k):
+    rng = np.random.RandomState(0)
+    rows, X = make_rows("dense", dtype, np.zeros(N), np.ones(N), rng, d)
+    order, more = rng.permutation(N)[:70], rng.standard_normal((N, k))
+    shift, inv_scale = rng.standard_normal(d + k), rng.uniform(0.5, 2.0, d + k)
+    mixed = np.ones((70, 1))
+    mixed[66] = 0.5  # the blocks before have nothing but ones
+    for h in (np.ones((70, 1)), mixed, rng.standard_normal((70, 2))):
+        for by in [(None, None), (shift, None), (None, inv_scale), (shift, inv_scale)]:
+            out = np.full((h.shape[1], d + k + 1, d + k + 1), 0.5)
+            _kernels.gram_block(rows, order, h, *by, out, more)
+            m, inv = (one if a is None else a for a, one in zip(by, (0.0, 1.0), strict=True))
+            want = 0.5 + np.triu(_reference.gram(X, order, h, m, inv, more))
+            assert_allclose(out, want, rtol=1e-11, atol=1e-11)
+
+
+def test_second_moments_refuse_columns_that_do_not_fit():
+    rng = np.random.RandomState(0)
+    rows, _ = make_rows("dense", np.float64, np.zeros(N), np.ones(N), rng, 3)
+    order, h, out = np.arange(N), np.ones((N, 1)), np.zeros((1, 5, 5))
+    with pytest.raises(ValueError, match="more must have"):
+        _kernels.gram_block(rows, order, h, None, None, out, np.zeros((N - 1, 1)))
+    with pytest.raises(ValueError, match="a block of out must have 6 entries; got 5"):
+        _kernels.gram_block(rows, order, h, None, None, out, np.zeros((N, 2)))
+    with pytest.raises(ValueError, match="shift must have 4 entries; got 3"):
+        _kernels.gram_block(rows, order, h, np.zeros(3), None, out, np.zeros((N, 1)))
+    rows, _ = make_rows("csr32", np.float64, np.zeros(N), np.ones(N), rng, 3)
+    with pytest.raises(ValueError, match="Only dense rows"):
+        _kernels.gram_block(rows, order, h, None, None, out, np.zeros((N, 1)))
+
+
 def test_second_moments_of_a_row_that_stores_a_column_twice_and_out_of_order():
     X = sparse.csr_matrix((np.array([2.0, 3.0, 5.0, 7.0]), [4, 1, 4, 0], [0, 3, 4]), (2, 40))
     rows = Rows(False, X.data, X.indices, X.indptr, 40, np.zeros(2), False, np.ones(2))

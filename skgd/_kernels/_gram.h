@@ -1,4 +1,4 @@
-/* Weighted second moments of rows, sum_i h_i z_i z_i' with z = [(x - m) / sigma, 1]. */
+/* Weighted second moments of rows, sum_i h_i z_i z_i' with z = [([x, y] - m) / sigma, 1]. */
 #ifndef SKGD_GRAM_H
 #define SKGD_GRAM_H
 
@@ -13,9 +13,11 @@ typedef struct {
     const idx_t *order;      /* IN  (m,)  rows */
     idx_t m, n_sets;
     const double *h;         /* IN  (m, n_sets)  weights */
-    const double *shift;     /* IN  (d,) or NULL */
-    const double *inv_scale; /* IN  (d,) or NULL */
-    double *out;             /* INOUT  (n_sets, d + 1, d + 1), upper triangles */
+    const double *more;      /* IN  (n_rows, n_more)  columns beside those of dense rows */
+    idx_t n_more;
+    const double *shift;     /* IN  (d + n_more,) or NULL */
+    const double *inv_scale; /* IN  (d + n_more,) or NULL */
+    double *out;             /* INOUT  (n_sets, D, D), D = d + n_more + 1, upper triangles */
 } gram_t;
 
 #define KERNEL "_gram_each.h"

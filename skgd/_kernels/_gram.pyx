@@ -10,6 +10,8 @@ cdef extern from "_gram.h" nogil:
         const idx_t* order
         idx_t m, n_sets
         const double* h
+        const double* more
+        idx_t n_more
         const double* shift
         const double* inv_scale
         double* out
@@ -23,28 +25,31 @@ def gram_block(
     const double[::1] shift,
     const double[::1] inv_scale,
     double[:, :, ::1] out,
+    const double[:, ::1] more=None,
 ):
     r"""Add weighted second moments of some rows to the upper triangles of ``out``.
 
-    .. math:: \sum_i h_{it} z_i z_i^T, \qquad z_i = [(x_i - m) / \sigma, 1]
+    .. math:: \sum_i h_{it} z_i z_i^T, \qquad z_i = [([x_i, y_i] - m) / \sigma, 1]
 
     Parameters
     ----------
     rows : Rows
-        Dense or CSR, float32 or float64; targets and weights are not read.
+        Dense or CSR, float32 or float64; their targets and weights are not read.
     order : array of shape (m,), intp
         Row numbers.
     h : array of shape (m, n_sets), float64
         Weights of these rows, of any sign, one set after the other.
-    shift, inv_scale : array of shape (n_features,), float64, or None
+    shift, inv_scale : array of shape (n_columns,), float64, or None
         :math:`m` and :math:`1 / \sigma`; None is 0 and 1.
-    out : array of shape (n_sets, n_features + 1, n_features + 1), float64
+    out : array of shape (n_sets, n_columns + 1, n_columns + 1), float64
         Changed in place; below the diagonals it is left as it is.
+    more : array of shape (n_rows, n_more), float64, default=None
+        :math:`y`, columns beside the ``n_features`` of dense rows.
 
     Raises
     ------
     ValueError
-        If shapes disagree or a row number is out of range.
+        If shapes disagree, a row number is out of range, or sparse rows are to have more columns.
 
     Notes
     -----
@@ -57,6 +62,14 @@ def gram_block(
     cdef int status
     cdef idx_t d = view.c.d
     view.check_order(order)
+    args.more, args.n_more = NULL, 0
+    if more is not None:
+        if view.c.width:
+            raise ValueError("Only dense rows have more columns beside them.")
+        check_length("more", more.shape[0], view.c.n_rows)
+        d += more.shape[1]
+        args.n_more = more.shape[1]
+        args.more = &more[0, 0] if more.shape[0] and more.shape[1] else NULL
     check_length("h", h.shape[0], order.shape[0])
     check_length("out", out.shape[0], h.shape[1])
     check_length("a block of out", out.shape[1], d + 1)

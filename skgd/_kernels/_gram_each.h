@@ -1,38 +1,33 @@
 /* Included once per layout by _gram.h. */
 
-/* Writes a row into column r of the panels, which begin some numbers apart. */
+/* Writes a row into column r of the panels, which begin some numbers apart; of the centres and
+   inverse scales there are as many as columns in panels. */
 INLINE void T(write_out)(const rows_t *rows, const gram_t *a, idx_t i, idx_t r, idx_t apart,
+                         const double *RESTRICT shift, const double *RESTRICT inv_scale,
                          double *panels)
 {
     const idx_t d = rows->d;
-    const double *shift = a->shift, *inv_scale = a->inv_scale;
+    idx_t c = 0;
 #define AT(c) panels[(c) / PANEL * apart + r * PANEL + (c) % PANEL]
 #if SPARSE
     const idx_t start = ((const INDEX *)rows->indptr)[i];
     const idx_t stop = ((const INDEX *)rows->indptr)[i + 1];
     const REAL *x = (const REAL *)rows->data;
     const INDEX *col = (const INDEX *)rows->indices;
-    for (idx_t c = 0; c < d; c++)
-        AT(c) = shift ? -shift[c] * (inv_scale ? inv_scale[c] : 1.0) : 0.0;
-    for (idx_t p = start; p < stop; p++)
-        AT(col[p]) += (double)x[p] * (inv_scale ? inv_scale[col[p]] : 1.0);
+    for (; c < d; c++) AT(c) = -shift[c] * inv_scale[c];
+    for (idx_t p = start; p < stop; p++) AT(col[p]) += (double)x[p] * inv_scale[col[p]];
 #else
     const REAL *RESTRICT x = (const REAL *)rows->data + i * d;
-    idx_t c = 0;
     for (; c + PANEL <= d; c += PANEL) {
         double *RESTRICT to = panels + c / PANEL * apart + r * PANEL;
-        if (shift && inv_scale)
-            SIMD for (int q = 0; q < PANEL; q++)
-                to[q] = ((double)x[c + q] - shift[c + q]) * inv_scale[c + q];
-        else
-            for (int q = 0; q < PANEL; q++)
-                to[q] = ((double)x[c + q] - (shift ? shift[c + q] : 0.0))
-                        * (inv_scale ? inv_scale[c + q] : 1.0);
+        SIMD for (int q = 0; q < PANEL; q++)
+            to[q] = ((double)x[c + q] - shift[c + q]) * inv_scale[c + q];
     }
-    for (; c < d; c++)
-        AT(c) = ((double)x[c] - (shift ? shift[c] : 0.0)) * (inv_scale ? inv_scale[c] : 1.0);
+    for (; c < d; c++) AT(c) = ((double)x[c] - shift[c]) * inv_scale[c];
+    for (idx_t q = i * a->n_more; c < d + a->n_more; c++, q++)
+        AT(c) = (a->more[q] - shift[c]) * inv_scale[c];
 #endif
-    AT(d) = 1.0;
+    AT(d + a->n_more) = 1.0;
 #undef AT
 }
 
@@ -93,21 +88,32 @@ INLINE void T(tile)(const double *left, const double *right, idx_t apart, idx_t 
 /* Every row written out, block by block, and the products of panels added up. */
 static int T(gram_dense)(const rows_t *rows, const gram_t *a)
 {
-    const idx_t D = rows->d + 1, n_panels = (D + PANEL - 1) / PANEL, width = n_panels * PANEL;
+    const idx_t D = rows->d + a->n_more + 1;
+    const idx_t n_panels = (D + PANEL - 1) / PANEL, width = n_panels * PANEL;
     idx_t size = GRAM_BYTES / (width * (idx_t)sizeof(double));
     size = size < 8 ? 8 : (size > GRAM_ROWS ? GRAM_ROWS : size);
     /* A row more than there are: at a power of two panels would get into each other's way in
        cache. The last panel is filled up with zeros, which stay. */
     const idx_t apart = (size + 1) * PANEL, block = n_panels * apart;
-    double *z = calloc((size_t)(2 * block + a->n_sets * width * width), sizeof(double));
+    double *z = calloc((size_t)(2 * block + a->n_sets * width * width + 2 * width), sizeof(double));
     if (z == NULL) return -1;
     double *bent = z + block, *sums = bent + block;
+    double *shift = sums + a->n_sets * width * width, *inv_scale = shift + width;
+    for (idx_t c = 0; c < D - 1; c++) {
+        shift[c] = a->shift ? a->shift[c] : 0.0;
+        inv_scale[c] = a->inv_scale ? a->inv_scale[c] : 1.0;
+    }
     for (idx_t first = 0; first < a->m; first += size) {
         const idx_t n = first + size < a->m ? size : a->m - first;
-        for (idx_t r = 0; r < n; r++) T(write_out)(rows, a, a->order[first + r], r, apart, z);
+        for (idx_t r = 0; r < n; r++)
+            T(write_out)(rows, a, a->order[first + r], r, apart, shift, inv_scale, z);
         for (idx_t t = 0; t < a->n_sets; t++) {
+            const double *left = bent;
             double *out = sums + t * width * width;
-            for (idx_t p = 0; p < n_panels; p++)
+            int ones = a->n_sets == 1;
+            for (idx_t r = 0; ones && r < n; r++) ones = a->h[first + r] == 1.0;
+            if (ones) left = z;
+            for (idx_t p = 0; p < n_panels && !ones; p++)
                 for (idx_t r = 0; r < n; r++) {
                     const double h = a->h[(first + r) * a->n_sets + t];
                     const double *RESTRICT from = z + p * apart + r * PANEL;
@@ -118,7 +124,7 @@ static int T(gram_dense)(const rows_t *rows, const gram_t *a)
                 for (idx_t q = p, wide; q < n_panels; q += wide) {
                     wide = n_panels - q < TILE_PANELS ? n_panels - q : TILE_PANELS;
                     for (int i = 0; i < PANEL; i += TILE_ROWS)
-                        BY_PANELS(wide, bent + p * apart + i, z + q * apart, apart, n,
+                        BY_PANELS(wide, left + p * apart + i, z + q * apart, apart, n,
                                   out + (p * PANEL + i) * width + q * PANEL, width)
                 }
         }

@@ -394,9 +394,10 @@ def row_norms(X, shift=0.0, inv_scale=1.0):
     return (((X - shift) * inv_scale) ** 2).sum(axis=1)
 
 
-def gram(X, rows, h, shift=0.0, inv_scale=1.0):
-    """``sum_i h_it z_i z_i'`` over some rows, ``z = [(x - shift) * inv_scale, 1]``, by set t."""
+def gram(X, rows, h, shift=0.0, inv_scale=1.0, more=None):
+    """``sum_i h_it z_i z_i'`` over some rows, ``z = [([x, y] - shift) * inv_scale, 1]``, by t."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)[rows]
+    X = X if more is None else np.hstack([X, more[rows]])
     Z = np.hstack([(X - shift) * inv_scale, np.ones((len(rows), 1))])
     return np.stack([(Z.T * weights) @ Z for weights in h.T])
 

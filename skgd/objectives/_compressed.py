@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg.lapack import dposv, dpotrs, dpstrf
 
 from ._linear import LinearObjective
-from ._moments import Moments
+from ._moments import Moments, weighted_squares
 
 __all__ = ["Compressed", "compressed"]
 
@@ -131,56 +131,66 @@ class Compressed:
 
 
 def _rough(objective):
-    """Return about the means and inverse deviations of dense columns, from a few of the rows."""
-    few = objective.sample(_FEW).X.astype(float)
+    """Return about the means and inverse deviations of columns and targets, from a few rows."""
+    few = objective.sample(_FEW)
+    few = np.hstack([few.X, few.y.reshape(few.n_rows, -1)], dtype=float)
     # So that nothing is left of a constant column, to the last bit.
     centre = few[0] + (few - few[0]).mean(axis=0)
     spread = np.sqrt(np.square(few - centre).mean(axis=0))
     return centre, 1.0 / np.where(spread > 0, spread, 1.0)
 
 
-def _central_moments(objective):
-    """Return second moments of scaled dense columns and what they tell of these, in one reading.
+def _central_moments(objective, y):
+    """Return second moments of scaled dense columns and targets, and what they tell of these.
 
     Returns
     -------
     whole, inv, mean, square, spread : ndarray
-        Second moments about the means, times ``inv`` and ``inv``; means, variances, and whether a
-        column is not constant. None in place of all where the rows that were looked at are too
+        Sums of products about the means, times ``inv`` and ``inv``; means, variances, and whether
+        something is not constant. None in place of all where the rows that were looked at are too
         far from the means: squares about them have lost digits.
     """
     centre, inv = _rough(objective)
-    d = objective.n_features
     if not objective.fit_intercept:
         centre[:] = 0.0
-    found = _hessian(objective, centre, inv)
-    whole, mass = found[:d, :d], found[d, d]
+    found = weighted_squares(objective, centre, inv, y)
+    whole, mass = found[:-1, :-1], found[-1, -1]
     mean, square = centre, np.diagonal(whole) / mass
     if objective.fit_intercept:
-        off = found[d, :d] / mass
+        off = found[-1, :-1] / mass
         if not (np.isfinite(square) & (off * off <= 0.5 * square)).all():
             return None
-        whole -= found[d, :d, None] * off
+        whole -= found[-1, :-1, None] * off
         mean, square = centre + off / inv, np.diagonal(whole) / mass
     return whole, inv, mean, square / inv**2, square > 0.0
 
 
-def _given_moments(objective):
+def _given_moments(objective, y):
     """Return what `_central_moments` does, about means that are known or read first."""
-    moments = Moments.of(objective)
+    moments, mass = Moments.of(objective), float(objective.s.sum())
     if objective.fit_intercept:
+        target = objective.s @ y / mass
         mean, square, spread = moments.mean, moments.var, moments.high > moments.low
     else:
+        target = np.zeros(y.shape[1])
         mean, square = np.zeros_like(moments.mean), moments.var + moments.mean**2
         spread = (moments.low != 0.0) | (moments.high != 0.0)
+    left = y - target
+    square = np.append(square, objective.s @ left**2 / mass)
+    spread, mean = np.append(spread, left.any(axis=0)), np.append(mean, target)
     inv = 1.0 / np.sqrt(np.where(square > 0, square, 1.0))
-    return _hessian(objective, mean, inv)[:-1, :-1], inv, mean, square, spread
-
-
-def _hessian(objective, shift, inv_scale):
-    """Return second moments of the columns and a 1, as one output has them."""
-    one, flat = objective.outputs()[0], np.zeros((objective.n_rows, 1))
-    return one.hessian(flat, one.active(), shift, inv_scale, bend=np.ones_like(flat))[0, 0]
+    if not objective.sparse:
+        return weighted_squares(objective, mean, inv, y)[:-1, :-1], inv, mean, square, spread
+    d, weighted = objective.n_features, left * objective.s[:, None]
+    whole = np.empty((len(mean), len(mean)))
+    whole[:d, :d] = weighted_squares(objective, mean[:d], inv[:d])[:-1, :-1]
+    G, g = objective.split(objective.adjoint(weighted))
+    if objective.fit_intercept:
+        G -= g[:, None] * mean[:d]
+    whole[d:, :d] = G * inv[:d] * inv[d:, None]
+    whole[:d, d:] = whole[d:, :d].T
+    whole[d:, d:] = weighted.T @ left * np.outer(inv[d:], inv[d:])
+    return whole, inv, mean, square, spread
 
 
 def compressed(objective):
@@ -204,42 +214,35 @@ def compressed(objective):
 
     Notes
     -----
-    Costs a reading of X for each of them, one more where its moments are not known and the rows are
-    sparse or a few of them say too little, and :math:`O(n d^2)` for the moments, whose factor is
-    found with pivots, so that dependent columns do no harm. Squares lose digits that rows
-    have: F is off by a few roundings of ``(sum(|W| scale) + unit)**2``, where a pass over the
+    Costs one reading of X, one more where its moments are not known and a few of the rows say too
+    little of them, for sparse rows two more, and :math:`O(n d^2)` for the second moments, whose
+    factor is found with pivots, so that dependent columns do no harm. Squares lose digits that
+    rows have: F is off by a few roundings of ``(sum(|W| scale) + unit)**2``, where a pass over the
     rows is off by those of F.
     """
-    d, k, s = objective.n_features, objective.n_outputs, objective.s
-    mass = float(s.sum())
-    y = objective.y.reshape(len(s), k)
-    target = s @ y / mass if objective.fit_intercept else np.zeros(k)
+    d, mass = objective.n_features, float(objective.s.sum())
+    y = objective.y.reshape(objective.n_rows, -1)
     with np.errstate(all="ignore"):
         known = objective.sparse or objective.knows_moments
-        found = None if known else _central_moments(objective)
-        central, inv, mean, square, spread = found or _given_moments(objective)
-        left = y - target
+        found = None if known else _central_moments(objective, y)
+        whole, inv, mean, square, spread = found or _given_moments(objective, y)
         scale = np.sqrt(np.where(square > 0, square, 1.0))
-        unit = np.sqrt(s @ left**2 / mass)
-        if (square[spread] < _LEAST).any() or (left.any(axis=0) & (unit**2 < _LEAST)).any():
-            return None
-        if not np.isfinite(square).all():
-            return None
-        unit[~(unit > 0)] = 1.0
-        left *= s[:, None]
-        whole = np.empty((d + k, d + k))
         again = 1.0 / (inv * scale)
-        whole[:d, :d] = central * again * again[:, None]
-        G, g = objective.split(objective.adjoint(left))
-        if objective.fit_intercept:
-            G -= g[:, None] * mean
-        whole[d:, :d] = G / scale / unit[:, None]
-        # What rounding leaves of a constant column must not pass for a small spread.
-        whole[:, :d][:, ~spread] = 0.0
-        whole[:d, :d][~spread] = 0.0
-        whole[:d, d:] = whole[d:, :d].T
-        whole[d:, d:] = left.T @ (y - target) / np.outer(unit, unit)
-    if not np.isfinite(whole[:, :d]).all() or not np.isfinite(whole[d:, d:]).all():
+        whole *= again * again[:, None] / mass  # whatever the unit of the weights
+    if (square[spread] < _LEAST).any():
         return None
-    whole /= mass  # whatever the unit of the weights
-    return Compressed(objective, whole, square, mean, target, scale, unit, mass / objective.mass)
+    # What rounding leaves of a constant column must not pass for a small spread.
+    whole[:, ~spread] = 0.0
+    whole[~spread] = 0.0
+    if not (np.isfinite(square).all() and np.isfinite(whole).all()):
+        return None
+    return Compressed(
+        rows=objective,
+        central=whole,
+        square=square[:d],
+        mean=mean[:d],
+        target=mean[d:],
+        scale=scale[:d],
+        unit=scale[d:],
+        weight=mass / objective.mass,
+    )

@@ -20,6 +20,7 @@ __all__ = [
     "own_moments",
     "second_derivative",
     "second_moments",
+    "weighted_squares",
 ]
 
 _MOST_PARTS = 4  # of the rows of a Hessian
@@ -187,9 +188,7 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
     rows = np.ascontiguousarray(rows, dtype=np.intp)
     joint = k > 1 and loss.joint
     pairs = [(j, i) for j in range(k) for i in range(j, k if joint else j + 1)]
-    size = len(pairs) * (d + 1) ** 2
-    parts = _MOST_PARTS if 8 * _MOST_PARTS * size <= max(_ROOM, objective.n_stored // 4) else 1
-    parts = max(1, min(parts, len(rows) // (4 * (d + 1)), len(rows) * size // _SMALLEST_PART))
+    parts = _gram_parts(objective, len(rows), d + 1, len(pairs))
     everything = len(rows) == objective.n_rows  # their numbers are known, and nothing is gathered
 
     def one(_, first, last):
@@ -214,10 +213,52 @@ def second_moments(objective, eta, rows, shift=None, inv_scale=None, bend=None):
             _kernels.gram_block(objective.table, numbers, h, shift, inv_scale, out)
         return out
 
-    found = added(in_turn(one, cut(len(rows), parts), objective.n_threads))
+    found = added(in_turn(one, parts, objective.n_threads))
     for matrix in found:
         matrix += np.triu(matrix, 1).T
     return dict(zip(pairs, found, strict=True))
+
+
+def _gram_parts(objective, n_rows, order, n_sets=1):
+    """Return ranges of rows whose second moments are added up apart."""
+    size = n_sets * order**2
+    parts = _MOST_PARTS if 8 * _MOST_PARTS * size <= max(_ROOM, objective.n_stored // 4) else 1
+    parts = max(1, min(parts, n_rows // (4 * order), n_rows * size // _SMALLEST_PART))
+    return cut(n_rows, parts)
+
+
+def weighted_squares(objective, shift, inv_scale, more=None):
+    r"""Return the weighted second moments of all rows and a 1.
+
+    .. math:: \sum_i s_i z_i z_i^T, \qquad z_i = [([x_i, y_i] - m) / \sigma, 1]
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In the user's variables.
+    shift, inv_scale : ndarray of shape (n_columns,)
+        :math:`m` and :math:`1 / \sigma`.
+    more : ndarray of shape (n_rows, n_more), default=None
+        :math:`y`, columns beside those of dense rows.
+
+    Returns
+    -------
+    ndarray of shape (n_columns + 1, n_columns + 1)
+        One reading of X, on threads.
+    """
+    rows, order = objective.active(), len(shift) + 1
+    h = objective.s[:, None] if len(rows) == objective.n_rows else objective.s[rows, None]
+
+    def one(_, first, last):
+        out, some = np.zeros((1, order, order)), slice(first, last)
+        given = rows[some], h[some], shift, inv_scale
+        _kernels.gram_block(objective.table, *given, out, more)
+        return out
+
+    parts = _gram_parts(objective, len(rows), order)
+    found = added(in_turn(one, parts, objective.n_threads))[0]
+    found += np.triu(found, 1).T
+    return found
 
 
 def row_products(X, weight, shift):
