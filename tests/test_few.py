@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import ElasticNet
 
 from skgd import GDRegressor, _fit
+from skgd.losses import SquaredError
 from skgd.objectives import LinearObjective
 
 
@@ -127,18 +128,63 @@ def test_squares_that_vanish_or_are_large_do_no_harm(rows, targets, data):
     assert_allclose(est.coef_ * (rows / targets), own.coef_, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_what_is_said_of_a_fit_is_the_same_on_few_rows_and_on_all(data, monkeypatch):
+def test_what_is_said_of_a_fit_is_the_same_on_few_rows_and_on_all(penalty, data, monkeypatch):
     X, y = data
-    few = GDRegressor(penalty="l1", alpha=0.1).fit(X, y)
+    few = GDRegressor(penalty=penalty, alpha=0.1).fit(X, y)
     monkeypatch.setattr(_fit, "worth_few", lambda plan, problem: False)
-    whole = GDRegressor(penalty="l1", alpha=0.1).fit(X, y)
+    whole = GDRegressor(penalty=penalty, alpha=0.1).fit(X, y)
     assert set(vars(few)) == set(vars(whole))
-    for name in ("n_iter_", "converged_", "stop_reason_", "optimality_kind_", "tol"):
+    for name in ("n_iter_", "t_", "converged_", "stop_reason_", "optimality_kind_", "tol"):
         assert getattr(few, name) == getattr(whole, name)
+    assert repr(few.solver_) == repr(whole.solver_)
     assert few.coef_.dtype == whole.coef_.dtype
     assert_allclose(few.coef_, whole.coef_, rtol=1e-3, atol=1e-4)
     assert set(few.history_) == set(whole.history_)
+    assert few.history_["rate"] == whole.history_["rate"]
+    assert few.loss_curve_[-1] == pytest.approx(whole.loss_curve_[-1], rel=1e-4)
+
+
+def test_an_l2_penalty_alone_is_solved_at_once(data, read):
+    X, y = data
+    for more in ({}, {"loss": SquaredError()}, {"solver": "newton"}, {"max_iter": 1}):
+        est = GDRegressor(alpha=0.1, **more).fit(X, y)
+        assert not read
+        assert (est.n_iter_, est.stop_reason_, est.optimality_kind_) == (1, "converged", "gap")
+    for more in ({"verbose": 1}, {"tol": None}, {"penalty": "elasticnet"}, {"penalty": None}):
+        GDRegressor(alpha=0.1, **{"max_iter": 3, **more}).fit(X, y)
+        assert read  # something is shown of a run, or a step is not all
+        read.clear()
+
+
+@pytest.mark.parametrize("alpha", [1e-12, 1e-6, 1.0])
+@pytest.mark.parametrize("near", [1.0, 1e-4, 1e-8])
+def test_the_figure_is_never_below_the_truth(near, alpha):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((300, 8)) * 10.0 ** rng.uniform(-4, 4, 8)
+        X[:, 1] = X[:, 0] * (1.0 + near * rng.standard_normal(300))
+        X += rng.standard_normal(8) * 10.0 ** rng.uniform(-4, 4, 8)
+        y = X @ rng.standard_normal(8) + rng.standard_normal(300)
+        est = GDRegressor(alpha=alpha, tol=1e-6).fit(X, y)
+        w, _ = ridge(X, y, alpha, np.ones(300))
+        Z, t = (X - X.mean(axis=0)).astype(np.longdouble), y - y.mean()
+        F = [
+            np.mean((t - Z @ v) ** 2) / 2 + alpha * (v @ v) / 2
+            for v in np.array([est.coef_, w, 0 * w], dtype=np.longdouble)
+        ]
+        assert (F[0] - F[1]) / (F[2] - F[1]) <= est.optimality_ <= 1e-6
+
+
+def test_long_rows_that_are_not_finite_are_named_whatever_they_weigh(data):
+    X = np.random.default_rng(0).standard_normal((110_000, 10))
+    y = X[:, 0].copy()
+    for weight in (1.0, 0.0):
+        X[7, 3], s = np.nan, np.ones(len(y))
+        s[7] = weight
+        with pytest.raises(ValueError, match="NaN"):
+            GDRegressor().fit(X, y, sample_weight=s)
 
 
 @pytest.mark.parametrize("unit", [1e-40, 1e-9, 1e40])
