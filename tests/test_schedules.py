@@ -284,3 +284,12 @@ def test_a_rate_of_our_own_cools_down_where_the_last_step_is_known():
     assert_allclose(rates[120:], 2.0 * (200 - np.arange(120, 200)) / 80, atol=2.0 / 32)
     assert 0.0 < rates[-1] <= 2.0 / 32
     assert AutoDecay(power=0.0).rates(9, 199, 1, context)[0] == 2.0
+
+
+@pytest.mark.parametrize("span", [1, 7, 800, 12_345])
+@pytest.mark.parametrize("last", [None, 20_000, 30_011])
+def test_rates_of_many_steps_are_those_of_each(last, span):
+    context, schedule = RateContext(2.0, 1000, 1e-4, None, 0.5), AutoDecay(span=span, last=last)
+    each = np.concatenate([schedule.rates(0, t, 500, context) for t in range(0, 30_000, 500)])
+    for t, n in ((0, 30_000), (3, 10_001), (11_999, 1001), (12_000, 18_000), (25_000, 5000)):
+        assert_array_equal(schedule.rates(0, t, n, context), each[t : t + n])

@@ -11,6 +11,7 @@ __all__ = ["AutoDecay", "InvScaling", "Optimal"]
 
 _COOLING = 0.4  # last part of a run, over which a rate goes to nothing
 _STAIRS = 32  # in which it does
+_EACH = 1000  # steps up to which each has its rate computed
 
 
 class Optimal(Schedule):
@@ -159,9 +160,22 @@ class AutoDecay(Schedule):
             check_number("last", self.last, low=1)
 
     def base_rates(self, k, t, n_steps, context):
+        if n_steps <= _EACH:
+            return self._at(t if n_steps == 1 else t + np.arange(n_steps), context)
+        # Where a stair begins, powers are taken for the whole of it.
+        stair, last = max(1, self.span // 8), self.last
+        first = -(-t // stair) * stair
+        begins = [np.array([t]), np.arange(first, t + n_steps, stair)]
+        if last is not None:
+            stairs = last - np.arange(_STAIRS, -1, -1) * (_COOLING * last / _STAIRS)
+            # One more on each side: rounding may put the edge there.
+            begins += [np.ceil(stairs).astype(int) + step for step in (-1, 0, 1)]
+        begins = np.unique(np.concatenate(begins))
+        begins = begins[(begins >= t) & (begins < t + n_steps)]
+        return np.repeat(self._at(begins, context), np.diff(begins, append=t + n_steps))
+
+    def _at(self, t, context):
         stair = max(1, self.span // 8)
-        if n_steps > 1:  # of one step of many calls a number will do
-            t = t + np.arange(n_steps)
         rates = context.eta0 / (1.0 + t // stair * stair / self.span) ** self.power
         if self.last is not None:
             part = np.clip((self.last - t) / (_COOLING * self.last), 0.0, 1.0)

@@ -1,10 +1,12 @@
 """The order of the rows of a pass."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ["shuffled"]
 
-_SORTED = 2**18  # rows from which swaps may miss the cache
+_MANY = 2**20  # rows from which swaps miss the cache
+_PARTS = 512
 
 
 def shuffled(order, rng):
@@ -20,17 +22,23 @@ def shuffled(order, rng):
     Returns
     -------
     ndarray of intp
-        Each of them once.
+        Each of them once. Many are cut into parts, as they are given, and of each few hundred in a
+        row every one comes from another part, and from anywhere in it.
     """
-    if len(order) < _SORTED:
+    n = len(order)
+    if n < _MANY:
         return rng.permutation(order)
-    # Sorted by random numbers of two bytes, which needs no comparisons. Rows that drew the
-    # same number come as stored: a second draw mixes places within blocks of several such.
-    keys = rng.integers(0, 2**16, size=len(order), dtype=np.uint16)
-    order = order[keys.argsort(kind="stable")]
-    width = max(64, len(order) // 2**14)
-    whole = len(order) // width * width
-    blocks = order[:whole].reshape(-1, width)
-    blocks[:] = blocks[:, rng.permutation(width)]
-    rng.shuffle(order[whole:])
-    return order
+    # Parts go through one permutation, each from a place of its own: only that is drawn by
+    # swaps, and the cache holds it.
+    size = n // _PARTS
+    places = np.tile(rng.permutation(size), 2)
+    begins, parts = rng.integers(size, size=_PARTS), rng.permutation(_PARTS)
+    places = sliding_window_view(places, size)[begins]
+    places += parts[:, None] * size
+    drawn = np.empty(n, dtype=order.dtype)
+    # Those left over come last: others each time, since parts begin anywhere.
+    whole, begin = size * _PARTS, rng.integers(n)
+    turned = np.concatenate([order[begin:], order[:begin]])
+    np.take(turned, places.T, out=drawn[:whole].reshape(size, _PARTS), mode="clip")
+    drawn[whole:] = rng.permutation(turned[whole:])
+    return drawn
