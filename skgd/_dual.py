@@ -373,11 +373,20 @@ def _loss_gaps(objective, rows, eta, pull, factors, softmax):
 def penalty_gap(problem, W, v):
     """Return ``R(w) + R*(v) - v . w`` of each output, a sum of terms not below zero."""
     l1, l2 = problem.l1, problem.l2
+    if problem.has_l2 and not problem.has_l1:
+        return _squares_over(l2 * W - v, l2)
     beyond = np.sign(v) * np.maximum(np.abs(v) - l1, 0.0)
     terms = l1 * np.abs(W) - (v - beyond) * W
     if problem.has_l2:
         terms = terms + (l2 * W - beyond) ** 2 / (2.0 * l2)
     return terms.sum(axis=1)
+
+
+def _squares_over(left, l2):
+    """Return the sums over columns of ``left**2 / (2 * l2)``."""
+    left = left * left
+    left /= 2.0 * l2
+    return left.sum(axis=1)
 
 
 def promised(problem, theta, value, grad, power=2):
@@ -405,7 +414,9 @@ def promised(problem, theta, value, grad, power=2):
     objective = problem.objective
     W, (G, g) = objective.split(theta)[0], objective.split(grad)
     with np.errstate(all="ignore"):
-        if problem.has_l2:
+        if problem.has_l2 and not problem.has_l1:
+            gap = float(_squares_over(G, problem.l2).sum())
+        elif problem.has_l2:
             gap = float(penalty_gap(problem, W, problem.l2 * W - G).sum())
         else:
             size = float((problem.l1 * np.abs(W)).sum())

@@ -3,6 +3,8 @@
 import math
 
 import numpy as np
+from scipy.linalg.blas import daxpy
+from scipy.linalg.blas import ddot as _dot
 
 from .._protocols import State
 from .._ranges import check_number
@@ -26,10 +28,6 @@ _FAR = 4.0  # times that first step
 _LATE, _TRIES = 300, 100  # steps with an l1 part, after which so many go over most columns
 _LOOK = 10  # steps between two looks at the diagonal of the Hessian
 _FLAT = 10  # steps inside the rounding that bring nothing, after which the run has stalled
-
-
-def _dot(a, b):
-    return float(np.vdot(a, b))
 
 
 class LBFGS(Solver):
@@ -240,14 +238,14 @@ class LBFGS(Solver):
         out, shares = -grad, []
         for s, y in reversed(pairs):
             shares.append(_dot(s, out))
-            out -= shares[-1] * y
+            out = daxpy(y, out, a=-shares[-1])
         if first is not None:
             out = first(out)
         elif pairs:
             y = pairs[-1][1]
             out /= _dot(y, y)
         for s, y in pairs:
-            out += (shares.pop() - _dot(y, out)) * s
+            out = daxpy(s, out, a=shares.pop() - _dot(y, out))
         return out
 
     @staticmethod
