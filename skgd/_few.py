@@ -100,7 +100,8 @@ def _at_once(est, plan, small):
         return None
     theta, value, gap, violation = found
     null = small.null_value
-    figure = (gap + small.noise(theta)) / max(null - value + gap, 1e-300)
+    with np.errstate(all="ignore"):
+        figure = (gap + small.noise(theta)) / max(null - value + gap, 1e-300)
     if not (figure <= _NOISE * est.tol and value <= null):
         return None
     theta, history = small.with_intercepts(theta), History()

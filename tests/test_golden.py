@@ -26,5 +26,8 @@ def test_the_trace_is_the_golden_one(name):
     # Once F no longer falls, rounding chooses the lengths of steps.
     fell = np.append(True, np.abs(np.diff(value)) > 1e-9 * np.abs(value[1:]))
     found["rate"], golden["rate"] = (np.array(one["rate"])[fell] for one in (found, golden))
+    if name == "softmax":  # which an equal shift of all intercepts does not change
+        for one in (found, golden):
+            one["intercept"] = one["intercept"] - np.mean(one["intercept"])
     for key, numbers in golden.items():
         assert_allclose(found[key], numbers, rtol=2e-5, atol=1e-9, err_msg=key)

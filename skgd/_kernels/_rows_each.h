@@ -34,12 +34,9 @@ INLINE double T(row_dot_gathered)(const REAL *RESTRICT x, const INDEX *RESTRICT 
 
 #endif
 
-INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
-                         const double *RESTRICT w)
+INLINE double T(row_dot_plain)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
+                               const double *RESTRICT w)
 {
-#if X86_LEVELS && WIDTH == 8
-    if (GATHERS) return T(row_dot_gathered)(x, col, length, w);
-#endif
     /* Written out where there is one: left to the compiler, products are rounded before they are
        added for some types of index, and a fit depends on these. */
 #if X86_LEVELS && WIDTH >= 4
@@ -64,6 +61,15 @@ INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_
     return (a + b) + (e + f);
 }
 
+INLINE double T(row_dot)(const REAL *RESTRICT x, const INDEX *RESTRICT col, idx_t length,
+                         const double *RESTRICT w)
+{
+#if X86_LEVELS && WIDTH == 8
+    if (GATHERS) return T(row_dot_gathered)(x, col, length, w);
+#endif
+    return T(row_dot_plain)(x, col, length, w);
+}
+
 INLINE void T(prefetch_start)(const rows_t *rows, idx_t i)
 {
     PREFETCH((const INDEX *)rows->indptr + i);
@@ -80,6 +86,16 @@ INLINE void T(prefetch_row)(const rows_t *rows, idx_t i)
 INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
                        const double *coef, const double *intercept, double *eta)
 {
+    /* Of one output: short rows cost less than to look after the loops over outputs. */
+    if (k == 1 && !(X86_LEVELS && WIDTH == 8 && GATHERS)) {
+        const double *RESTRICT w = coef;
+        const double begin = *intercept;
+        for (idx_t r = 0; r < n; r++) {
+            ROW(ids[r]);
+            eta[r] = begin + T(row_dot_plain)(x, col, length, w);
+        }
+        return;
+    }
     for (idx_t r = 0; r < n; r++) {
         ROW(ids[r]);
         for (idx_t j = 0; j < k; j++)
@@ -91,6 +107,16 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
 INLINE void T(accumulate)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
                           const double *slope, double *sums, const idx_t *next, idx_t n_next)
 {
+    if (k == 1 && !n_next) {
+        double *RESTRICT out = sums;
+        for (idx_t r = 0; r < n; r++) {
+            ROW(ids[r]);
+            const double g = slope[r];
+            if (g != 0.0)
+                for (idx_t c = 0; c < length; c++) out[col[c]] += g * (double)x[c];
+        }
+        return;
+    }
     for (idx_t r = 0; r < n; r++) {
         ROW(ids[r]);
         if (r < n_next) T(prefetch_row)(rows, next[r]);

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dposv, dpotrs, dpstrf
+from scipy.linalg.lapack import dpocon, dposv, dpotrs, dpstrf
 
 from ._linear import LinearObjective
 from ._moments import Moments, weighted_squares
 
 __all__ = ["Compressed", "compressed"]
 
+_ROUNDING = 8.0 * np.finfo(float).eps  # of second moments, relative to those about zero
 _LEAST = 1e-280  # squares below have lost digits
 _FEW = 64  # rows that tell about where columns are
+_SURE = 10.0  # times what rounding may add, that the least curvature must be
 
 
 @dataclass(eq=False)
@@ -75,7 +77,8 @@ class Compressed:
             In the user's variables, intercepts zero.
         value, gap, violation : float
             F there; how far it is above the least one, at most; largest entry of the gradient in
-            scaled columns. None in place of all where these cannot be told.
+            scaled columns. None in place of all where these cannot be told, or coefficients hang
+            on rounding: the least curvature, penalty included, is not far above it.
 
         Notes
         -----
@@ -89,6 +92,7 @@ class Compressed:
             bend = decay / self.weight / self.scale**2
             whole = A + np.diag(bend)
             factor, z, failed = dposv(whole, C, lower=1)
+            least = dpocon(factor, 1.0, uplo="L")[0]  # of the curvatures, about
             left = C - whole @ z
             more, _ = dpotrs(factor, left, lower=1)
             W = z.T * self.unit[:, None] / self.scale
@@ -98,7 +102,8 @@ class Compressed:
             values = np.maximum(values, np.square(z).T @ bend)
             value = 0.5 * self.weight * float(values @ unit2)
             gap = 0.5 * self.weight * float(over @ unit2)
-        if failed or not (np.isfinite(W).all() and np.isfinite(value) and gap >= 0.0):
+            sure = least > _SURE * _ROUNDING * float((1.0 + np.abs(self.mean / self.scale)).sum())
+        if failed or not (sure and np.isfinite(W).all() and value < np.inf and 0.0 <= gap < np.inf):
             return None
         violation = self.weight * float(np.abs(left * self.unit).max(initial=0.0))
         return np.append(W, np.zeros(len(unit2))), value, gap, violation
@@ -127,7 +132,7 @@ class Compressed:
         size = np.abs(W) @ self.scale + self.unit
         # Entries far from zero have lost digits before they are centred.
         far = np.abs(W) @ np.abs(self.mean) + np.abs(self.target)
-        return 8.0 * np.finfo(float).eps * float(size @ (size + far))
+        return _ROUNDING * float(size @ (size + far))
 
 
 def _rough(objective):

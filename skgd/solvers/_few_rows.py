@@ -7,7 +7,6 @@ solver does with such rows and nothing else: arrays made once, changed in place.
 import numpy as np
 
 from .. import _kernels
-from ._order import shuffled
 
 __all__ = ["Batches", "FewRows", "Mixture", "Proximal", "Singly", "one_row_terms", "received_of"]
 
@@ -110,7 +109,7 @@ class FewRows:
         if n > 1 and self.solver.settings.shuffle:
             rng = self.state.memory["rng"]
             self._drawn = rng.bit_generator.state
-            order = shuffled(order, rng)
+            order = rng.permutation(order)
         return order
 
     # -- a call -----------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import numpy as np
 
 from .._threads import added, in_turn
-from ._order import shuffled
 
 __all__ = ["dealt", "side_by_side"]
 
@@ -79,7 +78,7 @@ def side_by_side(take, parts, rngs, start, slopes, damping, units, n_threads):
 
     def one(_, r):
         mine = [each.copy() for each in start]
-        rows = parts[r] if rngs is None else shuffled(parts[r], rngs[r])
+        rows = parts[r] if rngs is None else rngs[r].permutation(parts[r])
         take(*mine, rows, damping)
         for each, here in zip(mine, start, strict=True):
             each -= here

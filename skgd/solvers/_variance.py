@@ -10,7 +10,6 @@ from .._protocols import State
 from ..schedules import Constant
 from ._base import Solver
 from ._given import BOUNDS, given, refuse
-from ._order import shuffled
 from ._row_by_row import run_block
 from ._working_set import BY_ROWS, restricted_step
 
@@ -248,7 +247,7 @@ class _VarianceReduced(Solver):
             rows = (at * n).astype(np.intp)
         rows = np.minimum(rows, n - 1)
         if shuffle and not self._apart:
-            rows = shuffled(rows, rng)
+            rows = rng.permutation(rows)
         share = np.ones(n) if memory["each"] is None else memory["each"][rows]
         return active[rows], share
 
