@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._at_once import elastic_net, ridge
 from ._build import coefficients, scaled_problem
 from ._descend import descend, describe
 from ._problem import Problem
@@ -20,6 +21,9 @@ _ROWS = 2  # rows for each coefficient, from which second moments are fewer numb
 _MANY = 16  # the same, from which one fit pays for making them
 _NARROW = 64  # columns up to which they cost no more than the passes of a descent
 _NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
+_ENOUGH = 1e-3  # the same that is left to the gap where another round costs something
+_NO_FALL = 1e-8  # of F at zero coefficients
+_ROUNDING = 1e-13  # of F, relative
 
 
 def may_be_few(plan, problem):
@@ -86,26 +90,32 @@ def fit_on_few(est, plan, small, rng, start=None):
     Outcome or None
         None where rounding of second moments is too much: the rows have to say more.
     """
-    return _at_once(est, plan, small) or _by_descent(est, plan, small, rng, start)
+    found = _without_a_run(est, plan, small, start)
+    return found or _by_descent(est, plan, small, rng, start)
 
 
-def _at_once(est, plan, small):
-    """Take the one step that `Newton` needs with an l2 penalty; None where it is not enough."""
+def _without_a_run(est, plan, small, start):
+    """Solve what `Newton` needs a step or two for, from second moments; None if not enough."""
     begin, plain = time.perf_counter(), Problem(small.rows, plan.penalty, float(est.alpha))
-    alone = plain.has_l2 and not plain.has_l1
-    if not (alone and isinstance(plan.solver, Newton)) or est.tol is None or est.verbose > 0:
+    shown = est.tol is None or est.verbose > 0
+    if shown or plain.custom or not isinstance(plan.solver, Newton):
         return None
-    found = small.ridge(plain.decay)
+    if plain.has_l1:
+        found = elastic_net(small, plain.decay, plain.pull, _ENOUGH * est.tol, start)
+    else:
+        found = ridge(small, plain.decay) if plain.has_l2 else None
     if found is None:
         return None
-    theta, value, gap, violation = found
     null = small.null_value
     with np.errstate(all="ignore"):
-        figure = (gap + small.noise(theta)) / max(null - value + gap, 1e-300)
-    if not (figure <= _NOISE * est.tol and value <= null):
+        # As a certificate sees it, a fall by less than eight digits is none.
+        whole = max(null - found.value + found.gap, _NO_FALL * null, 1e-300)
+        noise = small.noise(found.theta) if found.theta.any() else 0.0
+        figure = (found.gap + noise) / whole
+    if not (figure <= _NOISE * est.tol and found.value <= null * (1.0 + _ROUNDING)):
         return None
-    theta, history = small.with_intercepts(theta), History()
-    history.rows.append([value, violation, 1.0, time.perf_counter() - begin])
+    theta, history = small.with_intercepts(found.theta), History()
+    history.rows.append([found.value, found.violation, 1.0, time.perf_counter() - begin])
     model = coefficients(small.rows, theta, small.rows.dtype, est)
     describe(est, plan, model, history, 1, (figure, "gap"), "converged")
     return Outcome(theta)

@@ -7,9 +7,10 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet
+from sklearn.linear_model import ElasticNet, Lasso
 
 from skgd import GDRegressor, _fit
+from skgd._at_once import ridge as ridge_of
 from skgd.losses import SquaredError
 from skgd.objectives import LinearObjective, compressed, make_objective
 
@@ -149,16 +150,43 @@ def test_what_is_said_of_a_fit_is_the_same_on_few_rows_and_on_all(penalty, data,
     assert few.loss_curve_[-1] == pytest.approx(whole.loss_curve_[-1], rel=1e-4)
 
 
-def test_an_l2_penalty_alone_is_solved_at_once(data, read):
+def test_squared_errors_need_no_run(data, read):
     X, y = data
-    for more in ({}, {"loss": SquaredError()}, {"solver": "newton"}, {"max_iter": 1}):
-        est = GDRegressor(alpha=0.1, **more).fit(X, y)
+    some = {"penalty": "elasticnet"}, {"penalty": "l1"}, {"penalty": "l1", "alpha": 1e4}
+    for more in ({}, {"loss": SquaredError()}, {"solver": "newton"}, {"max_iter": 1}, *some):
+        est = GDRegressor(**{"alpha": 0.1, **more}).fit(X, y)
         assert not read
         assert (est.n_iter_, est.stop_reason_, est.optimality_kind_) == (1, "converged", "gap")
-    for more in ({"verbose": 1}, {"tol": None}, {"penalty": "elasticnet"}, {"penalty": None}):
+    for more in ({"verbose": 1}, {"tol": None}, {"penalty": None}):
         GDRegressor(alpha=0.1, **{"max_iter": 3, **more}).fit(X, y)
         assert read  # something is shown of a run, or a step is not all
         read.clear()
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 1e-3])
+@pytest.mark.parametrize("alpha", [1e-6, 1e-2, 10.0])
+@pytest.mark.filterwarnings("ignore:Objective did not converge")
+def test_elastic_net_without_a_run_is_scikit_learns(alpha, l1_ratio, rows, target, house):
+    X = rows(n=400, d=7)
+    X[:, 6] = X[:, 5]  # dependent
+    X[:, 4] = 3.0
+    Y = np.column_stack([target(X, "regression"), X @ np.arange(7.0)])
+    s = np.random.RandomState(0).uniform(size=400)
+    est = GDRegressor(penalty="elasticnet", alpha=alpha, l1_ratio=l1_ratio, tol=1e-8)
+    est.fit(house(X), Y, sample_weight=s)
+    assert est.optimality_ <= 1e-8
+    peer = ElasticNet(alpha, l1_ratio=l1_ratio, tol=1e-14, max_iter=10**6)
+    F = []
+    for q in range(2):
+        peer.fit(X, Y[:, q], sample_weight=s)
+        for w, b in ((est.coef_[q], est.intercept_[q]), (peer.coef_, peer.intercept_)):
+            errors = np.average((Y[:, q] - X @ w - b) ** 2, weights=s)
+            F.append(errors / 2 + alpha * (l1_ratio * abs(w).sum() + (1 - l1_ratio) * w @ w / 2))
+    null = np.average((Y - np.average(Y, axis=0, weights=s)) ** 2, axis=0, weights=s).sum() / 2
+    digits = 1e-12 if est.coef_.dtype == np.float64 else 1e-7
+    assert F[0] + F[2] - F[1] - F[3] <= (est.optimality_ + digits) * null
+    assert est.loss_curve_[-1] == pytest.approx(F[0] + F[2], rel=digits, abs=10 * digits * null)
+    assert not est.coef_[:, 4].any()
 
 
 @pytest.mark.parametrize("alpha", [1e-12, 1e-6, 1.0])
@@ -180,6 +208,22 @@ def test_the_figure_is_never_below_the_truth(near, alpha):
         assert (F[0] - F[1]) / (F[2] - F[1]) <= est.optimality_ <= 1e-6
 
 
+def test_all_categories_of_a_column_and_a_slight_l1_penalty_need_no_run(data, read):
+    X, y = data
+    X = np.column_stack([X[:, :4], np.eye(5)[np.random.default_rng(2).integers(0, 5, len(y))]])
+    y = y + 1e5 * X[:, 5]
+    for alpha in (1e-3, 1.0, 100.0):
+        est = GDRegressor(penalty="l1", alpha=alpha).fit(X, y)
+        assert not read
+        peer = Lasso(alpha, tol=1e-12, max_iter=10**6).fit(X, y)
+        F = [
+            np.mean((y - X @ m.coef_ - m.intercept_) ** 2) / 2 + alpha * np.abs(m.coef_).sum()
+            for m in (est, peer)
+        ]
+        assert F[0] - F[1] <= est.optimality_ * np.var(y) / 2
+        assert est.optimality_ <= 1e-4
+
+
 def test_coefficients_that_hang_on_rounding_are_not_solved_at_once():
     # The second moments of two columns that are alike to nine digits tell them apart by none.
     for seed in range(20):
@@ -188,8 +232,8 @@ def test_coefficients_that_hang_on_rounding_are_not_solved_at_once():
         X[:, 1] = X[:, 0] + 1e-9 * X[:, 1]
         y = X[:, 0] + rng.standard_normal(500)
         small = compressed(make_objective(X, y, np.ones(500), SquaredError()))
-        assert small.ridge(1e-20) is None
-        assert small.ridge(1e-10) is not None
+        assert ridge_of(small, 1e-20) is None
+        assert ridge_of(small, 1e-10) is not None
 
 
 def test_numbers_at_the_end_of_their_range_raise_no_warning_of_their_own():

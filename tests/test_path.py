@@ -192,8 +192,7 @@ def test_squared_errors_are_followed_without_another_reading(penalty, rows, targ
 
     monkeypatch.setattr(LinearObjective, "look", watched)
     path = regularization_path(GDRegressor(penalty=penalty), X, y, n_alphas=8)
-    assert bool(read) == (penalty != "l2")  # which needs no run at all
-    assert max(read, default=0) <= 5 + 3  # as many rows as there are columns and targets
+    assert not read  # there is no run
     assert (path.gaps <= 1e-4).all()
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpocon, dposv, dpotrs, dpstrf
+from scipy.linalg.lapack import dpocon, dpstrf
 
 from ._linear import LinearObjective
 from ._moments import Moments, weighted_squares
@@ -63,50 +63,24 @@ class Compressed:
         d = len(self.scale)
         return 0.5 * self.weight * float(np.diagonal(self.central)[d:] @ self.unit**2)
 
-    def ridge(self, decay):
-        r"""Return the least F of squared errors and an l2 penalty, by the normal equations.
+    def tells(self, factor, held=slice(None)):
+        """Return whether a solution of normal equations does not hang on rounding.
 
         Parameters
         ----------
-        decay : float
-            Strength of the penalty. Above 0.
+        factor : ndarray of shape (n_held, n_held)
+            Lower Cholesky factor of the second moments of scaled columns, penalty included.
+        held : slice or ndarray of int
+            Which columns.
 
         Returns
         -------
-        theta : ndarray of shape (n_params,)
-            In the user's variables, intercepts zero.
-        value, gap, violation : float
-            F there; how far it is above the least one, at most; largest entry of the gradient in
-            scaled columns. None in place of all where these cannot be told, or coefficients hang
-            on rounding: the least curvature, penalty included, is not far above it.
-
-        Notes
-        -----
-        What is left of the equations, :math:`r`, bounds the gap by
-        :math:`\frac{1}{2} \sum_j r_j^2 / \lambda_j`, with the penalty's own second derivatives
-        :math:`\lambda_j`: that of the dual point which the errors are. Costs :math:`O(d^3)`.
+        bool
+            True where the least curvature is far above what rounding may have added.
         """
-        d, unit2 = len(self.scale), self.unit**2
-        A, C = self.central[:d, :d], self.central[:d, d:]
-        with np.errstate(all="ignore"):
-            bend = decay / self.weight / self.scale**2
-            whole = A + np.diag(bend)
-            factor, z, failed = dposv(whole, C, lower=1)
-            least = dpocon(factor, 1.0, uplo="L")[0]  # of the curvatures, about
-            left = C - whole @ z
-            more, _ = dpotrs(factor, left, lower=1)
-            W = z.T * self.unit[:, None] / self.scale
-            over = np.maximum(left**2 / bend[:, None], left * more).sum(axis=0)
-            # Nor less than the penalty, when nothing is left of the errors but rounding.
-            values = np.diagonal(self.central)[d:] - (z * (C + left)).sum(axis=0)
-            values = np.maximum(values, np.square(z).T @ bend)
-            value = 0.5 * self.weight * float(values @ unit2)
-            gap = 0.5 * self.weight * float(over @ unit2)
-            sure = least > _SURE * _ROUNDING * float((1.0 + np.abs(self.mean / self.scale)).sum())
-        if failed or not (sure and np.isfinite(W).all() and value < np.inf and 0.0 <= gap < np.inf):
-            return None
-        violation = self.weight * float(np.abs(left * self.unit).max(initial=0.0))
-        return np.append(W, np.zeros(len(unit2))), value, gap, violation
+        least = dpocon(factor, 1.0, uplo="L")[0]  # of the inverse, in the 1-norm: about the least
+        far = 1.0 + np.abs(self.mean[held] / self.scale[held])
+        return bool(least > _SURE * _ROUNDING * float(far.sum()))
 
     def with_intercepts(self, theta):
         """Return ``theta`` with the best intercepts for its coefficients.
