@@ -28,6 +28,7 @@ typedef ptrdiff_t idx_t;
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define X86_LEVELS 0
+#define GATHERS 0
 #define CLONES
 #endif
 

@@ -87,7 +87,7 @@ INLINE void T(margins)(const rows_t *rows, const idx_t *ids, idx_t n, idx_t k,
                        const double *coef, const double *intercept, double *eta)
 {
     /* Of one output: short rows cost less than to look after the loops over outputs. */
-    if (k == 1 && !(X86_LEVELS && WIDTH == 8 && GATHERS)) {
+    if (k == 1 && !(WIDTH == 8 && GATHERS)) {
         const double *RESTRICT w = coef;
         const double begin = *intercept;
         for (idx_t r = 0; r < n; r++) {
