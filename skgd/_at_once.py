@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dposv, dpotrf, dpotrs
 
+from .penalties import violation_lazy
 from .solvers._composite import lasso
 from .solvers._curvature import DAMPING
 
@@ -45,10 +46,8 @@ def ridge(small, decay):
     :math:`\frac{1}{2} \sum_j r_j^2 / \lambda_j`, with the penalty's own second derivatives
     :math:`\lambda_j`: that of the dual point which the errors are. Costs :math:`O(d^3)`.
     """
-    A, C, Y = _parts(small)
     with np.errstate(all="ignore"):
-        bend = decay / small.weight / small.scale**2
-        whole = A + np.diag(bend)
+        _, C, Y, bend, whole = _equations(small, decay)
         factor, z, failed = dposv(whole, C, lower=1)
         if failed or not small.tells(factor):
             return None
@@ -57,7 +56,7 @@ def ridge(small, decay):
         gaps = 0.5 * np.maximum(left**2 / bend[:, None], left * more).sum(axis=0)
         # Nor less than the penalty, when nothing is left of the errors but rounding.
         values = np.maximum(Y - (z * (C + left)).sum(axis=0), np.square(z).T @ bend)
-        return _solution(small, z, 0.5 * values, gaps, np.abs(left))
+        return _solution(small, z, 0.5 * values, gaps, np.abs(left).max(axis=0))
 
 
 def elastic_net(small, decay, pull, enough, start=None):
@@ -86,15 +85,13 @@ def elastic_net(small, decay, pull, enough, start=None):
     column pulls more than the l1 part allows (Fercoq, Gramfort & Salmon 2015), whichever is
     less.
     """
-    A, C, Y = _parts(small)
-    d, k = C.shape
+    d, k = len(small.scale), len(small.unit)
     z = np.zeros((d, k))
     if start is not None:
         z[:] = (small.rows.split(start)[0] * small.scale / small.unit[:, None]).T
-    gaps, values, slopes, alike = np.zeros(k), np.zeros(k), np.zeros((d, k)), False
+    gaps, values, violations, alike = np.zeros(k), np.zeros(k), np.zeros(k), False
     with np.errstate(all="ignore"):
-        bend = decay / small.weight / small.scale**2
-        whole = A + np.diag(bend)
+        A, C, Y, bend, whole = _equations(small, decay)
         idle = ~(np.diagonal(whole) > 0.0)  # constant columns, about which nothing is known
         whole[idle, idle] = 1.0
         # Dependent columns are no reason to fail.
@@ -110,15 +107,13 @@ def elastic_net(small, decay, pull, enough, start=None):
                 gaps[q] = _gap(x, v, errors, kept, l1, bend)
                 if gaps[q] <= 0.5 * enough * Y[q]:
                     break
-            z[:, q], values[q], slope = x, 0.5 * errors + kept, bend * x - v
-            slopes[:, q] = np.where(
-                x != 0.0, np.abs(slope + l1 * np.sign(x)), np.maximum(np.abs(slope) - l1, 0.0)
-            )
+            z[:, q], values[q] = x, 0.5 * errors + kept
+            violations[q] = violation_lazy(x, -v, l1, bend, np)
             held = np.flatnonzero(x)
             if len(held):
                 factor, failed = dpotrf(whole[np.ix_(held, held)], lower=1)
                 alike |= bool(failed) or not small.tells(factor, held)
-        found = _solution(small, z, values, gaps, slopes)
+        found = _solution(small, z, values, gaps, violations)
         if found is not None and alike:
             # Columns that rounding does not tell apart: what the l1 part says does.
             said = pull * float(np.abs(small.rows.split(found.theta)[0]).sum())
@@ -137,17 +132,22 @@ def _gap(x, v, errors, kept, l1, bend):
     return max(gap, 0.0)
 
 
-def _parts(small):
-    """Return second moments of columns, these with targets, and of targets, all scaled."""
+def _equations(small, decay):
+    """Return second moments of scaled columns, these with targets, and of targets alone.
+
+    Then the second derivatives of the l2 part, and those of columns and l2 part together.
+    """
     d = len(small.scale)
-    return small.central[:d, :d], small.central[:d, d:], np.diagonal(small.central)[d:]
+    A, C, Y = small.central[:d, :d], small.central[:d, d:], np.diagonal(small.central)[d:]
+    bend = decay / small.weight / small.scale**2
+    return A, C, Y, bend, A + np.diag(bend)
 
 
-def _solution(small, z, values, gaps, slopes):
+def _solution(small, z, values, gaps, violations):
     """Return what was found for each output, in units of its own, as one; None if not finite."""
     unit = small.unit
     theta = np.append(z.T * unit[:, None] / small.scale, np.zeros(len(unit)))
     value, gap = (small.weight * float(part @ unit**2) for part in (values, gaps))
-    violation = small.weight * float((slopes * unit).max(initial=0.0))
+    violation = small.weight * float((violations * unit).max(initial=0.0))
     found = np.isfinite(theta).all() and value < np.inf and 0.0 <= gap < np.inf
     return Solution(theta, value, gap, violation) if found else None

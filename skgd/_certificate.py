@@ -20,7 +20,7 @@ from ._smoother import foreseen, left_by, optimum_of, wider_band
 from .losses import Huber, Softmax, SquaredError
 from .solvers._curvature import FACTORED, Factored, block_size
 
-__all__ = ["Certificate"]
+__all__ = ["Certificate", "fall"]
 
 _EPS = np.finfo(float).eps
 _EVEN = 1e-12  # share of slopes that is always given up to make them add up to zero
@@ -37,6 +37,12 @@ _SOLVED = 0.65  # of the gap asked for, that may be left where no column pulls t
 _AFRESH = 0.6  # of that, for the next time, where it was promised too much
 _WIDE = 16  # entries of a row, from which a reading of X costs more than sums over rows
 _NEAR = 10.0  # times the gap asked for: what a diagonal Hessian promises is too hopeful
+
+
+def fall(null_value, bound):
+    """Return by how much F falls from zero coefficients to a bound."""
+    # By less than eight digits is not at all: there is nothing to compare a gap with.
+    return max(null_value - bound, _NO_FALL * abs(null_value))
 
 
 def _rounding(size):
@@ -159,8 +165,7 @@ class Certificate:
 
     def whole(self, bound):
         """Return what a gap is compared with, were this the bound of F."""
-        # A fall by less than eight digits is none: there is nothing to compare a gap with.
-        return max(self.null_value - bound, _NO_FALL * abs(self.null_value))
+        return fall(self.null_value, bound)
 
     @property
     def improves(self):

@@ -11,9 +11,9 @@ from ._dual import has_gap
 from ._stream import Saved
 from ._watch import Watch
 
-__all__ = ["descend", "describe"]
+__all__ = ["ROUNDING", "descend", "describe"]
 
-_ROUNDING = 1e-13  # of F, relative: what two ways of adding up losses may differ by
+ROUNDING = 1e-13  # of F, relative: what two ways of adding up losses may differ by
 _FEW = 2048  # rows that tell the size of a gradient
 _TINY = np.finfo(float).tiny
 
@@ -64,7 +64,7 @@ def descend(
     zeros = problem.objective.from_user(problem.objective.zeros())
     zero_value = problem.value(zeros)
     # The same sum in another order may be larger by its rounding.
-    zero_value += _ROUNDING * abs(zero_value)
+    zero_value += ROUNDING * abs(zero_value)
 
     state = plan.solver.init(problem, theta, rng)
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)

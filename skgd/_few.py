@@ -2,14 +2,15 @@
 
 import copy
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from ._at_once import elastic_net, ridge
 from ._build import coefficients, scaled_problem
-from ._descend import descend, describe
+from ._certificate import fall
+from ._descend import ROUNDING, descend, describe
 from ._problem import Problem
+from ._protocols import Result
 from .callbacks import History
 from .losses import SquaredError
 from .solvers import Newton
@@ -22,8 +23,6 @@ _MANY = 16  # the same, from which one fit pays for making them
 _NARROW = 64  # columns up to which they cost no more than the passes of a descent
 _NOISE = 0.1  # part of ``tol`` that rounding of second moments may take
 _ENOUGH = 1e-3  # the same that is left to the gap where another round costs something
-_NO_FALL = 1e-8  # of F at zero coefficients
-_ROUNDING = 1e-13  # of F, relative
 
 
 def may_be_few(plan, problem):
@@ -60,15 +59,6 @@ def worth_few(plan, problem):
     return n >= _MANY * size and (size <= _NARROW or plan.solver.first_sample(problem) == n)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What `fit_on_few` found, and what happened on the way where that was a run."""
-
-    theta: np.ndarray  # (n_params,)  in the user's variables
-    result: object = None
-    watch: object = None
-
-
 def fit_on_few(est, plan, small, rng, start=None):
     """Minimise F on few rows with the same squared errors; set the attributes of ``est``.
 
@@ -87,8 +77,10 @@ def fit_on_few(est, plan, small, rng, start=None):
 
     Returns
     -------
-    Outcome or None
-        None where rounding of second moments is too much: the rows have to say more.
+    tuple of (Result, object, ndarray) or None
+        What `descend` returns, without a state or what watched it where there was no run, and the
+        point in the user's variables. None where rounding of second moments is too much: the rows
+        have to say more.
     """
     found = _without_a_run(est, plan, small, start)
     return found or _by_descent(est, plan, small, rng, start)
@@ -108,17 +100,15 @@ def _without_a_run(est, plan, small, start):
         return None
     null = small.null_value
     with np.errstate(all="ignore"):
-        # As a certificate sees it, a fall by less than eight digits is none.
-        whole = max(null - found.value + found.gap, _NO_FALL * null, 1e-300)
         noise = small.noise(found.theta) if found.theta.any() else 0.0
-        figure = (found.gap + noise) / whole
-    if not (figure <= _NOISE * est.tol and found.value <= null * (1.0 + _ROUNDING)):
+        figure = (found.gap + noise) / max(fall(null, found.value - found.gap), 1e-300)
+    if not (figure <= _NOISE * est.tol and found.value <= null * (1.0 + ROUNDING)):
         return None
     theta, history = small.with_intercepts(found.theta), History()
     history.rows.append([found.value, found.violation, 1.0, time.perf_counter() - begin])
     model = coefficients(small.rows, theta, small.rows.dtype, est)
     describe(est, plan, model, history, 1, (figure, "gap"), "converged")
-    return Outcome(theta)
+    return Result(None, "converged", 1), None, theta
 
 
 def _by_descent(est, plan, small, rng, start):
@@ -146,4 +136,4 @@ def _by_descent(est, plan, small, rng, start):
     with np.errstate(over="ignore"):
         intercept = b.astype(est.intercept_.dtype)
     est.intercept_ = intercept if np.isfinite(intercept).all() else b.copy()
-    return Outcome(point, result, watch)
+    return result, watch, point

@@ -133,10 +133,9 @@ def fit(
     if small is not None:
         found = fit_on_few(est, plan, small, rng)
         if found is not None:
-            if found.result is None:
-                return None
-            _warn(est, plan, found.result, found.watch)
-            return found.result.interrupt
+            result, watch, _ = found
+            _warn(est, plan, result, watch)
+            return result.interrupt
     problem = scaled_problem(plain, plan)
     objective = problem.objective
 

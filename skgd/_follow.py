@@ -305,9 +305,8 @@ def _one(model, plan, ground, plain, small, left, rng):
     if small is not None:
         found = fit_on_few(model, plan, small, rng, None if left is None else left.theta)
         if found is not None:
-            if found.result is not None:
-                _stop(found.result)
-            return _Left(found.theta)
+            _stop(found[0])
+            return _Left(found[2])
     moments = ground.moments if plan.solver.scales(plain) else None
     problem = scaled_problem(plain, plan, moments=moments)
     null = problem.objective.from_user(ground.null)
