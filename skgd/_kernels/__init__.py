@@ -18,6 +18,7 @@ try:
         take_columns,
     )
     from ._maps import adjoint_map, linear_map, losses_along, losses_at
+    from ._order import swap_down
     from ._pointwise import Move, Pointwise, get_move, get_pointwise
     from ._quadratic import column_sums, descend_columns, descend_quadratic
     from ._steps import sgd_block
@@ -64,6 +65,7 @@ __all__ = [
     "sdca_joint_block",
     "set_scales",
     "sgd_block",
+    "swap_down",
     "table_width",
     "take_columns",
 ]

@@ -456,3 +456,10 @@ def descend_columns(X, bent, x, base, l1, l2, free, sweeps, everything, tol):
         if largest <= tol:
             break
     return x, -float(best @ (x - start)), largest
+
+
+def swap_down(order, top, u):
+    """Swap places ``top - 1`` downwards with one at or below, as numbers in [0, 1) say."""
+    for i, share in zip(range(top - 1, 0, -1), u, strict=False):
+        j = int(share * (i + 1))
+        order[i], order[j] = order[j], order[i]

@@ -7,6 +7,7 @@ solver does with such rows and nothing else: arrays made once, changed in place.
 import numpy as np
 
 from .. import _kernels
+from ._order import permuted
 
 __all__ = ["Batches", "FewRows", "Mixture", "Proximal", "Singly", "one_row_terms", "received_of"]
 
@@ -109,7 +110,7 @@ class FewRows:
         if n > 1 and self.solver.settings.shuffle:
             rng = self.state.memory["rng"]
             self._drawn = rng.bit_generator.state
-            order = rng.permutation(order)
+            order = permuted(rng, order)
         return order
 
     # -- a call -----------------------------------------------------------------------

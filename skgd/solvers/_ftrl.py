@@ -11,6 +11,7 @@ from .._protocols import State
 from .._ranges import check_number
 from ._few_rows import Proximal
 from ._given import BOUNDS, STEPS, given, refuse
+from ._order import permuted
 from ._pilot import pilot_rates
 from ._row_by_row import RowByRow, run_block
 
@@ -163,7 +164,7 @@ class FTRL(RowByRow):
         """Do one pass over the rows; value is that of the point it reaches."""
         order = problem.objective.active()
         if self.settings.shuffle:
-            order = state.memory["rng"].permutation(order)
+            order = permuted(state.memory["rng"], order)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             self.run_pass(problem, state, order)
         state.passes += 1

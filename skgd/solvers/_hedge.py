@@ -10,6 +10,7 @@ from ..rules import SGD
 from ._few_rows import Mixture
 from ._given import BOUNDS, RATES, STEPS, given, refuse
 from ._late import LateMixture
+from ._order import permuted
 from ._row_by_row import RowByRow
 from ._stochastic import Stochastic
 
@@ -181,7 +182,7 @@ class Hedge(RowByRow):
             learner = Stochastic(SGD()).with_settings(self.settings)
             order = objective.active()
             if self.settings.shuffle:
-                order = memory["rng"].permutation(order)
+                order = permuted(memory["rng"], order)
             norms = objective.row_norms()[order] + (1.0 if objective.fit_intercept else 0.0)
             norms *= objective.s[order] * (objective.n_active / objective.mass)
             mild = self.mild(problem)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._threads import added, in_turn
+from ._order import permuted
 
 __all__ = ["dealt", "side_by_side"]
 
@@ -78,7 +79,7 @@ def side_by_side(take, parts, rngs, start, slopes, damping, units, n_threads):
 
     def one(_, r):
         mine = [each.copy() for each in start]
-        rows = parts[r] if rngs is None else rngs[r].permutation(parts[r])
+        rows = parts[r] if rngs is None else permuted(rngs[r], parts[r])
         take(*mine, rows, damping)
         for each, here in zip(mine, start, strict=True):
             each -= here

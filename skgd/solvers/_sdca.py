@@ -10,6 +10,7 @@ from .._ranges import check_number
 from .._threads import in_turn
 from ._base import Solver
 from ._given import BOUNDS, RATES, STEPS, given, refuse
+from ._order import permuted
 from ._replicas import dealt, side_by_side
 
 __all__ = ["SDCA"]
@@ -296,7 +297,7 @@ class SDCA(Solver):
             shuffle = self.settings.shuffle
             few = max(_PART_ROWS * len(crew), _MOSTLY * objective.n_active)
             if not crew or len(order) < few:
-                take(z, c, memory["rngs"][j].permutation(order) if shuffle else order, 1.0)
+                take(z, c, permuted(memory["rngs"][j], order) if shuffle else order, 1.0)
                 return
             parts, most = dealt(order, len(crew), memory["rngs"][j]), float(len(crew))
             units = per_row, coupling[j]

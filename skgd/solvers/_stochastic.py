@@ -14,6 +14,7 @@ from ._base import Solver, wants_scaling
 from ._batch_size import kurtosis, suitable_size, tailed_size
 from ._few_rows import Batches, Singly, one_row_terms, received_of
 from ._late import LateSingly
+from ._order import permuted
 from ._pilot import MANY_ROWS, hold_against_mean, pilot_rates
 
 __all__ = ["Stochastic"]
@@ -253,7 +254,7 @@ class Stochastic(Solver):
 
     def _order(self, problem, state):
         order = problem.objective.active()
-        return state.memory["rng"].permutation(order) if self.settings.shuffle else order
+        return permuted(state.memory["rng"], order) if self.settings.shuffle else order
 
     def _looks_ahead(self, problem, state):
         return self._one_row(problem, state) and problem.objective.n_stored > _WORTH_READING

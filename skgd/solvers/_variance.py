@@ -10,6 +10,7 @@ from .._protocols import State
 from ..schedules import Constant
 from ._base import Solver
 from ._given import BOUNDS, given, refuse
+from ._order import permuted
 from ._row_by_row import run_block
 from ._working_set import BY_ROWS, restricted_step
 
@@ -247,7 +248,7 @@ class _VarianceReduced(Solver):
             rows = (at * n).astype(np.intp)
         rows = np.minimum(rows, n - 1)
         if shuffle and not self._apart:
-            rows = rng.permutation(rows)
+            rows = permuted(rng, rows)
         share = np.ones(n) if memory["each"] is None else memory["each"][rows]
         return active[rows], share
 
