@@ -294,14 +294,19 @@ def _guarded_step(est, plan, problem, state):
     objective = problem.objective
     zero = problem.value(objective.from_user(objective.zeros()))
     before, first_scale = state.copy(), state.rate_scale
+
+    def well(state, bound):
+        return _finite(state) and plan.solver.lowered(problem, state.point, state.value) <= bound
+
     tried = plan.solver.step(problem, state)
-    if _finite(tried) and tried.value <= divergence_bound(plan, objective, zero):
+    if well(tried, divergence_bound(plan, objective, zero)):
         tried.memory["lowered"] = False
         return tried
-    bound = divergence_bound(plan, objective, zero, problem.value(before.theta))
+    begun = plan.solver.lowered(problem, before.theta, problem.value(before.theta))
+    bound = divergence_bound(plan, objective, zero, begun)
     rate, value = tried.rate, tried.value
     for _ in range(_RETRIES):
-        if _finite(tried) and tried.value <= bound:
+        if well(tried, bound):
             break
         before.rate_scale *= 0.1
         tried = plan.solver.step(problem, before.copy())

@@ -143,3 +143,35 @@ def test_what_it_has_no_use_for_is_refused_by_name(given, name):
         with pytest.raises(ValueError, match=name):
             act(X, X[:, 0])
     assert not hasattr(est, "coef_")
+
+
+@pytest.mark.parametrize("size", [500, 16])
+def test_rows_are_learnt_whatever_a_penalty_that_steps_hardly_feel_rises_to(size, recwarn):
+    # Columns of a small spread: the relation that all at once is there asks for coefficients
+    # whose penalty in the user's variables is far above any loss.
+    rng = np.random.default_rng(3)
+    X = 0.01 * rng.normal(size=(2500, 3))
+    strength = np.where(np.arange(2500) < 2000, 0.5, 4.0)
+    y = (strength * X[:, 0] / 0.01 + 0.5 * rng.normal(size=2500) > 0).astype(int)
+    est = GDClassifier(random_state=0)
+    for start in range(0, 2500, size):
+        est.partial_fit(X[start : start + size], y[start : start + size], classes=[0, 1])
+    assert not recwarn.list
+    assert abs(est.coef_[0, 0]) > 200  # held back it would be near 55
+    assert est._state.state.rate_scale == 1.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01, np.array([1.0, 0.1, 10.0])])
+@pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
+def test_short_calls_are_judged_by_what_long_ones_are(scale, home):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) * scale
+    y = X @ (1.0 / (scale * np.ones(3))) + rng.normal(size=400)
+    est = GDRegressor(solver="hedge", alpha=0.1, random_state=0)
+    for start in range(0, 400, 40):
+        est.partial_fit(home(X[start : start + 40]), y[start : start + 40])
+    short = est._state.short
+    problem, W = short.few.problem, est.coef_[None, :]
+    theta = problem.objective.from_user(np.append(est.coef_, est.intercept_))
+    lowered = est.solver_.lowered(problem, theta, problem.penalty_value(theta))
+    assert_allclose(short.few.felt(W), lowered, rtol=1e-12)

@@ -60,6 +60,25 @@ class Solver(Method, Component):
         """Whether the solver works best in centred, scaled variables."""
         return wants_scaling(self.settings)
 
+    def lowered(self, problem, theta, value):
+        """Return what steps lower, by which it is told whether they went well: F, but for few.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is minimised.
+        theta : ndarray of shape (n_params,)
+            Point.
+        value : float
+            F there.
+
+        Returns
+        -------
+        float
+            Not above F.
+        """
+        return value
+
     def few_rows(self, problem, state):
         """Return what steps on the rows of small calls, or None where there is nothing for them.
 

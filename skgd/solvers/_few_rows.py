@@ -165,7 +165,7 @@ class FewRows:
     def before(self, rows):
         """Return F on these rows before they were learnt."""
         W, b = self.split(self.user(self._kept))
-        return self._mean(rows, W, b) + self.penalty_of(W)
+        return self._mean(rows, W, b) + self.felt(W)
 
     def _mean(self, rows, W, b):
         n = len(rows.s)
@@ -173,6 +173,10 @@ class FewRows:
 
     def penalty(self, W):
         """Return the penalty at `point`, whose coefficients are ``W``, but for what is late."""
+        return self.felt(W)
+
+    def felt(self, W):
+        """Return the penalty of coefficients as steps feel it, which is what they lower."""
         return self.penalty_of(W)
 
     def penalty_of(self, W):
@@ -327,6 +331,12 @@ class Mixture(FewRows):
         scales = self.shift, self.seen_scale
         _kernels.hedge_block(rows, order, *arrays, terms, scales, self.seen_metric, *fixed)
         return len(order), solver.mean_rate(state, self.weights)
+
+    def felt(self, W):
+        if self.metric is None:
+            return 0.5 * self.fixed[0] * float(np.einsum("ij,ij->", W, W))
+        inv2, _, decay, _ = self.metric
+        return 0.5 * float(np.einsum("j,ij,ij->", decay / inv2, W, W))
 
     def user(self, live):
         models, weights = live
