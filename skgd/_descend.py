@@ -67,6 +67,12 @@ def descend(
     zero_value += ROUNDING * abs(zero_value)
 
     state = plan.solver.init(problem, theta, rng)
+    if np.isnan(zero_value) and np.isnan(state.value):
+        raise ValueError(
+            f"F with {problem.objective.loss!r} is NaN on these rows, at zero coefficients and "
+            "where the run begins. The value of a loss must be a number at any linear predictor, "
+            "or infinite where it is not defined."
+        )
     reference, certificate = _references(problem, null, plan.solver, state, est.tol)
     if begun is not None:
         begun(state, certificate)
@@ -133,6 +139,13 @@ def _finish(est, plan, problem, result, watch):
     vanishes = 0.0 <= watch.zero_value < _TINY and 0.0 <= state.value < _TINY
     if vanishes and not objective.loss.least_at_zero:
         move(objective.from_user(objective.zeros()))  # whose F nothing can be told from
+        if objective.y.any():
+            warnings.warn(
+                f"F at zero coefficients is {watch.zero_value:.3g}, too small for digits, so the "
+                "model returned is zero. Multiply y by a power of ten.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
     if np.isnan(state.violation):
         state.value, grad = problem.value_grad(state.point)
         state.violation = problem.violation(state.point, grad)

@@ -167,10 +167,13 @@ class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, B
             return None
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
-        X, y = self._check_rows(X, y, reset=False)
+        try:
+            X, y = self._check_rows(X, y, reset=False)
+            self._encode(y, resolve_loss(self.loss, self._kind, self.epsilon), self._known())
+        except ValueError as error:
+            raise ValueError(f"X_val and y_val cannot be used: {error}") from error
         if weights is not None:
             weights = check_weights(weights, X.shape[0], "sample_weight_val")
-        self._encode(y, resolve_loss(self.loss, self._kind, self.epsilon), self._known())
         return X, y, weights
 
     def _known(self):

@@ -156,13 +156,14 @@ def fit(
 def _warn(est, plan, result, watch):
     if result.reason != "max_iter" or est.tol is None:
         return
+    advice = "Raise max_iter, or tol if that is near enough"
     if not watch.certified or not np.isfinite(watch.reference):
         reached = f"F = {result.state.value:.6g}, before any rule to stop held"
-        advice = "Raise max_iter, or tol if that is near enough"
     else:
         figure = "duality gap" if est.optimality_kind_ == "gap" else "violation"
         reached = f"optimality ({figure}) {est.optimality_:.1e} > tol={est.tol:.1e}"
-        advice = "Raise max_iter, or tol if that is near enough; eta0='auto' scales the columns"
+        if watch.problem.inv_scale is None:
+            advice += "; eta0='auto' and learning_rate='auto' scale the columns"
     warnings.warn(
         f"{type(est).__name__} stopped after max_iter={est.max_iter} iterations at {reached}. "
         f"{advice}.",

@@ -322,7 +322,7 @@ def _guarded_step(est, plan, problem, state):
                 f"The rate is too large for these rows: with learning_rate="
                 f"{est.learning_rate!r}, eta0={est.eta0!r} (rate {rate:.3g}) F rose to "
                 f"{value:.3g}; the step was done with rate {tried.rate:.3g} instead. Lower "
-                "eta0, scale the columns of X, or leave eta0='auto'."
+                "eta0, scale the columns of X, or leave eta0='auto' and learning_rate='auto'."
             )
         if before.t > 0 and not before.memory.get("lowered", False):
             tried.rate_scale = first_scale

@@ -128,8 +128,8 @@ def class_targets(y, loss, classes=None):
             unseen = np.setdiff1d(y, classes)
             raise ValueError(
                 f"y contains labels that are not among the classes: {unseen.tolist()[:5]}. "
-                f"Known classes: {classes.tolist()[:20]}; name all of them in the first call "
-                "of partial_fit (classes=...)."
+                f"Known classes: {classes.tolist()[:20]}. The first call of partial_fit may name "
+                "more than it sees (classes=...)."
             )
     if len(classes) < 2:
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDRegressor
 from skgd.losses import Poisson
@@ -314,9 +315,9 @@ def test_validation_rows_are_checked(X, y):
         ({"X_val": X}, "X_val and y_val must be given together"),
         ({"y_val": y}, "X_val and y_val must be given together"),
         ({"sample_weight_val": np.ones(40)}, "sample_weight_val was given without X_val"),
-        ({"X_val": X[:, :3], "y_val": y}, "X has 3 features, but GDRegressor is expecting 4"),
-        ({"X_val": bad(X, np.nan), "y_val": y}, "contains NaN"),
-        ({"X_val": X[:5], "y_val": y[:4]}, "inconsistent numbers of samples"),
+        ({"X_val": X[:, :3], "y_val": y}, "X_val and .* 3 features, but .* is expecting 4"),
+        ({"X_val": bad(X, np.nan), "y_val": y}, "X_val and y_val cannot be used: .* contains NaN"),
+        ({"X_val": X[:5], "y_val": y[:4]}, "X_val and y_val .* inconsistent numbers of samples"),
         (
             {"X_val": X, "y_val": y, "sample_weight_val": -np.ones(40)},
             "sample_weight_val must not be negative",
@@ -328,7 +329,8 @@ def test_validation_rows_are_checked(X, y):
 
 def test_validation_labels_must_be_known(X, labels):
     est = fitted(GDClassifier, X, labels)
-    assert_refused(est, "fit", X, labels, X_val=X, y_val=labels + 5, match="not among the classes")
+    match = "X_val and y_val .* not among the classes"
+    assert_refused(est, "fit", X, labels, X_val=X, y_val=labels + 5, match=match)
 
 
 def test_too_few_rows_to_hold_some_out_are_refused(X, y, labels):
@@ -456,3 +458,33 @@ def test_entries_whose_squares_overflow_are_no_missing_values():
     X[::3] *= -1
     with pytest.raises(ValueError, match="squares of such"):
         GDClassifier().fit(X, y)
+
+
+class _Nowhere:
+    """A loss whose value is no number."""
+
+    def value(self, y, eta, xp):
+        return xp.full(eta.shape, xp.nan)
+
+    def gradient(self, y, eta, xp):
+        return xp.zeros(eta.shape)
+
+
+@pytest.mark.parametrize("solver", ["auto", "gd", "adam", "sgd", "lbfgs"])
+def test_a_loss_that_is_no_number_is_named(X, y, solver):
+    est = fitted(GDRegressor, X, y)
+    est.set_params(loss=_Nowhere(), solver=solver)
+    assert_refused(est, "fit", X, y, match="_Nowhere.* is NaN on these rows")
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e-300])
+@pytest.mark.parametrize("solver", ["auto", "sgd", "lbfgs"])
+def test_targets_whose_squares_vanish_are_said_to_be_too_small(X, y, solver, size):
+    with pytest.warns(ConvergenceWarning, match="Multiply y by a power of ten"):
+        est = GDRegressor(solver=solver, random_state=0).fit(X, size * y)
+    assert not est.coef_.any()
+
+
+def test_targets_that_are_all_zero_are_no_reason_to_warn(X, recwarn):
+    assert not GDRegressor().fit(X, np.zeros(len(X))).coef_.any()
+    assert not recwarn.list

@@ -58,7 +58,7 @@ def test_any_rate_on_any_columns_gives_a_finite_model_no_worse_than_zero(
     assert len(told) <= 1
     if told:
         assert f"eta0={eta0!r}" in told[0]
-        assert "Lower eta0, scale the columns of X, or leave eta0='auto'" in told[0]
+        assert "or leave eta0='auto' and learning_rate='auto'" in told[0]
 
 
 @pytest.mark.parametrize("solver", TAKE_RATES)
@@ -233,3 +233,16 @@ def test_the_guard_begins_gently_again_after_a_good_pass():
     factors = [guard(event(100.0)).factor for _ in range(2)]
     guard(event(3.0))
     assert [*factors, guard(event(100.0)).factor] == pytest.approx([0.1, 0.01, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("given", "advised"),
+    [({}, False), ({"eta0": 1e-9}, True), ({"solver": "gd", "learning_rate": "optimal"}, True)],
+)
+def test_a_run_that_ends_early_is_told_to_scale_only_where_columns_are_not(rows, given, advised):
+    X = rows(200, 4)
+    y = X[:, 0] + X[:, 1] ** 3 > 0
+    options = {"solver": "gd", "max_iter": 2, "tol": 1e-12, **given}
+    _, caught = fit(GDClassifier(**options), X, y)
+    (told,) = [str(w.message) for w in caught if "max_iter=2" in str(w.message)]
+    assert ("scale the columns" in told) == advised

@@ -21,7 +21,7 @@ __all__ = [
     "Validation",
 ]
 
-_ADVICE = "Lower eta0, scale the columns of X, or leave eta0='auto'."
+_ADVICE = "Lower eta0, scale the columns of X, or leave eta0='auto' and learning_rate='auto'."
 _FIRST, _FIRST_IN_VAIN = 20, 100  # iterations before a gap is asked for whatever is promised
 
 
