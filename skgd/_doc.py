@@ -36,10 +36,14 @@ _INTRO = r"""{summary}
         ``Adam(beta_2=0.99)``.
     batch_size : int or "auto", default="auto"
         Rows per step of a stochastic solver. ``"auto"`` is 1 for ``"sgd"``, ``"sag"``,
-        ``"saga"`` and ``"svrg"``; for the others as many rows as make a gradient cost what
-        the update costs: the number of columns over the stored entries of a row, at least 32
-        (256 for ``"rmsprop"``, 1,024 for ``"adadelta"``), and at most a sixteenth of the rows
-        (for ``"adadelta"`` a 96th), or 32 where that is less.
+        ``"saga"`` and ``"svrg"`` (``"ftrl"`` and ``"hedge"`` take no other); for the rest as
+        many rows as make a gradient cost what the update costs: the number of columns over the
+        stored entries of a row, at least 32.
+        ``"rmsprop"`` takes at least twice that number, 64 and a 128th of the rows,
+        ``"adadelta"`` at least 64 and a 192nd; but none more than a 64th (``"rmsprop"`` a
+        16th), or 32 where that is more. The last step of a pass has nearly as many rows as the
+        others, for which they may have fewer. Where a few rows have most of the gradient,
+        ``"rmsprop"`` and ``"adadelta"`` take a twentieth.
     learning_rate : str, Schedule or callable, default="auto"
         How the rate changes; `skgd.schedules.get_schedule_names` lists the names.
         ``"auto"`` is constant with a float ``eta0``, otherwise the solver's own choice. A

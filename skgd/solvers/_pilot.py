@@ -125,9 +125,8 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     Parameters
     ----------
     rule : Rule
-        That of the run. Rates of one whose moves keep their size are never raised; those of
-        one whose metric falls by itself, or for what F has fallen by, to four times the
-        pilot's at most.
+        That of the run. Rates of an adaptive one, whose moves are about as long as they say, are
+        raised for what F has fallen by alone; for that they go to four times the pilot's at most.
     problem : Problem
         What is minimised.
     state : State
@@ -142,7 +141,6 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     mean = _undo_if_worse(problem, state, look)
     if k >= half:
         memory.pop("before", None)
-    raises = raises and (not rule.adaptive or falls_by_itself(rule))
     if mean is None and (k == n_passes or (look and raises)):
         mean = problem.value(memory["average"])
     if look and raises:

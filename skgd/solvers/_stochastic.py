@@ -60,7 +60,7 @@ class Stochastic(Solver):
     and the last iterate is taken where it is better than the mean. Where nothing ends it before,
     of 1,024 rows or more, rates of a rule whose moves follow the size of gradients are doubled
     where the iterate is better after 2, 4, 8, 16 or 32 passes of the first half; of 8,192 rows or
-    more also where it is hardly worse, early on, and those of a rule whose metric falls by itself.
+    more also where it is hardly worse, early on, and then those of adaptive rules too.
     A rule holds its vectors of length ``n_params``; the order is one vector of length n.
 
     References
