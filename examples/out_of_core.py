@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from skgd import GDClassifier, summary
 from skgd.streaming import CSVBatches, fit_stream
@@ -46,7 +47,8 @@ def main():
         path, held_path = Path(folder) / "visits.csv", Path(folder) / "held.csv"
         write(path)
         write(held_path, 5_000)
-        held = next(iter(CSVBatches(held_path, target="bought", batch_size=5_000)))
+        held = pd.read_csv(held_path)
+        held = held.drop(columns="bought"), held["bought"]
         batches = CSVBatches(path, target="bought", batch_size=2_000)
         model = GDClassifier(random_state=0)
         fit_stream(model, batches, classes=["no", "yes"], validation=held, validate_every=5)

@@ -1,14 +1,15 @@
 """`GDRegressorCV` and `GDClassifierCV`: the strength of the penalty chosen by cross-validation."""
 
+import contextlib
 import copy
 import inspect
 import numbers
+import warnings
 from dataclasses import replace
 
 import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -20,7 +21,7 @@ from ._compat import callbacks_of, one_blas_thread, thread_count
 from ._doc_cv import document
 from ._estimators import GDClassifier, GDRegressor
 from ._follow import Ground, follow
-from ._params import read
+from ._params import one_scorer, read
 from ._path import check_alphas, check_grid, check_path, ended, strengths, warn_if_short
 from ._ranges import check_flag
 from ._targets import check_weights, weigh_classes
@@ -58,6 +59,15 @@ def _takes(plain):
         return cls
 
     return decorate
+
+
+@contextlib.contextmanager
+def _told_once():
+    """Let equal warnings through once, not for every fold and strength."""
+    with warnings.catch_warnings(record=True) as found:
+        yield
+    for one in {(one.category, str(one.message)): one for one in found}.values():
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _no_stream(est):
@@ -112,7 +122,7 @@ class _Choosing:
     def _scorer(self):
         if isinstance(self.scoring, str) and self.scoring == "loss":
             return "loss"
-        return check_scoring(self._plain(l1_ratio=self._ratios()[0]), scoring=self.scoring)
+        return one_scorer(self._plain(l1_ratio=self._ratios()[0]), self.scoring)
 
     def get_metadata_routing(self):
         """Return what metadata goes where: to the fit, to the splitter, to the scorer.
@@ -196,6 +206,7 @@ class _Choosing:
                 vars(est).update(known)
             start = self._start(None, None)
             folds = self._folds(data, split)
+            self._check_scores(folds)
             with one_blas_thread(data.X.shape):
                 whole = Ground(plain[0], plans[0], data)
                 alphas = [strengths(whole, plan, given, n_alphas, self.eps) for plan in plans]
@@ -203,9 +214,10 @@ class _Choosing:
                 if "sample_weight" in score:
                     score["sample_weight"] = weights
                 task = _Task(plain, plans, data, weights, alphas, scorer, score, start)
-                found = self._in_turn(task, folds)
+                with _told_once():
+                    found = self._in_turn(task, folds)
             scores = np.array([scores for scores, _ in found])
-            self._keep(scores, np.array(alphas), ratios)
+            self._keep(scores, np.array(alphas), ratios, folds)
             vars(self).update(known)
             ends = [end for _, ends in found for end in ends]
             warn_if_short(type(self).__name__, ends, self.max_iter, self.tol)
@@ -226,6 +238,18 @@ class _Choosing:
             raise ValueError(f"cv={self.cv!r} gives no folds.")
         return folds
 
+    def _check_scores(self, folds):
+        """Raise ValueError where it is known that a fold will have no score."""
+        if is_classifier(self) or not (self.scoring is None or self.scoring == "r2"):
+            return
+        for k, (_, test) in enumerate(folds):
+            if len(test) == 1:
+                raise ValueError(
+                    f"Fold {k} of cv={self.cv!r} holds out a single row, and scoring="
+                    f"{self.scoring!r} is R2, which is not defined for one. Use scoring='loss' or "
+                    "'neg_mean_squared_error', or folds of more rows."
+                )
+
     def _in_turn(self, task, folds):
         """Return what a task finds for each fold; threads take folds, and share what is left."""
         threads = thread_count(self.n_jobs)
@@ -241,16 +265,21 @@ class _Choosing:
             for k, (fold, seed) in enumerate(zip(folds, seeds, strict=True))
         )
 
-    def _keep(self, scores, alphas, ratios):
+    def _keep(self, scores, alphas, ratios, folds):
         """Set what the scores say: of shape (n_folds, n_l1_ratios, n_alphas)."""
         with np.errstate(invalid="ignore", over="ignore"):
             mean, std = scores.mean(axis=0), scores.std(axis=0)
         ranked = np.where(np.isfinite(mean), mean, -np.inf)
         top = ranked.max()
         if not np.isfinite(top):
+            why = ""
+            for k in np.flatnonzero(~np.isfinite(scores).any(axis=(1, 2)))[:1]:
+                why = f": fold {k} has none on its rows, {len(folds[k][1])} in number"
+            if why and self.scoring != "loss":
+                why += ". Use a score that is defined there, such as scoring='loss', or other folds"
             raise ValueError(
                 f"scoring={self.scoring!r} gave no finite mean score at any alpha, so there is "
-                "nothing to choose by."
+                f"nothing to choose by{why}."
             )
         least = top - _TIE * max(1.0, abs(top))
         if self.selection == "one_standard_error" and len(scores) > 1:
@@ -262,9 +291,15 @@ class _Choosing:
         self.alpha_, self.l1_ratio_ = float(alphas[i, j]), ratios[i]
         self.best_score_ = float(mean[i, j])
         self.best_index_ = i * alphas.shape[1] + j
-        self.alphas_ = alphas if np.ndim(self.l1_ratio) else alphas[0]
+        several = np.ndim(self.l1_ratio) > 0
+        self.alphas_ = alphas if several else alphas[0]
         self.n_splits_ = len(scores)
         self.cv_results_ = {
+            "params": [
+                {"alpha": alpha} | ({"l1_ratio": ratio} if several else {})
+                for ratio, row in zip(ratios, alphas.tolist(), strict=True)
+                for alpha in row
+            ],
             "param_alpha": alphas.ravel(),
             "param_l1_ratio": np.repeat(np.array(ratios, dtype=float), alphas.shape[1]),
             **{f"split{k}_test_score": one.ravel() for k, one in enumerate(scores)},

@@ -23,7 +23,8 @@ _L1_RATIO = """    l1_ratio : float or list of float, default=0.15
 """
 _SCORING = """    scoring : str, callable or None, default=None
         What is best: None is ``score``, ``"loss"`` minus the mean loss, other strings and
-        callables are scikit-learn's scorers. Larger is better.
+        callables are scikit-learn's scorers; one of them. Larger is better. R2, the ``score``
+        of a regressor, is not defined for folds of a single row.
 """
 _EARLY = """    early_stopping : bool, default=False
         Must be False: folds choose the strength in place of the time to stop.
@@ -57,6 +58,7 @@ _ATTRIBUTES = """    alpha_, l1_ratio_ : float
     best_index_ : int
         Its place in ``cv_results_``.
     cv_results_ : dict of ndarray of shape (n_l1_ratios * n_alphas,)
+        ``"params"`` (a list of dict: ``alpha``, and ``l1_ratio`` where it is a list),
         ``"param_alpha"``, ``"param_l1_ratio"``, ``"split0_test_score"`` and so on for each
         fold, ``"mean_test_score"``, ``"std_test_score"`` and ``"rank_test_score"``, by l1
         share, then from the largest alpha.

@@ -6,7 +6,6 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -24,7 +23,7 @@ from ._compat import (
 from ._component import KnownParams
 from ._doc import document
 from ._links import Documented
-from ._params import read
+from ._params import one_scorer, read
 from ._targets import check_weights, class_targets, regression_targets, weigh_classes
 from .callbacks import as_callback
 from .losses import resolve_loss
@@ -180,7 +179,7 @@ class _GDBase(_stream.Streamed, Documented, KnownParams, CallbackSupportMixin, B
         return getattr(self, "classes_", None)
 
     def _scorer(self):
-        return check_scoring(self, scoring=self.scoring)
+        return one_scorer(self, self.scoring)
 
     # -- predicting -----------------------------------------------------------------
 

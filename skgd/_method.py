@@ -1,5 +1,9 @@
 """What makes a rule or solver a method of `scipy.optimize.minimize`."""
 
+import inspect
+
+from ._component import resolve
+
 __all__ = ["Method"]
 
 
@@ -15,6 +19,17 @@ class Method:
 
     learning_rate = None
     max_iter = None
+
+    def __new__(cls, *args, **params):
+        # SciPy calls what it is given: ``method=Adam`` would make an Adam of the function.
+        if "hessp" in params:
+            resolve(cls, {}, "method")
+        if (args or params) and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__}() takes no arguments")  # as without a ``__new__``
+        return super().__new__(cls)
+
+    # So that a class without parameters shows none.
+    __new__.__signature__ = inspect.signature(lambda cls: None)
 
     def __call__(
         self,

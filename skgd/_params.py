@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
+from sklearn.metrics import check_scoring
 
 from ._compat import thread_count
 from ._protocols import Settings
@@ -15,7 +16,7 @@ from .penalties import resolve_penalty
 from .schedules import Adaptive, Optimal, resolve_schedule
 from .solvers import as_solver, automatic, automatic_stream, resolve_solver
 
-__all__ = ["Plan", "decided", "read"]
+__all__ = ["Plan", "decided", "one_scorer", "read"]
 
 _PASSES = 20  # of a fit, from which rates from the data cool down before it ends
 _PLAIN = frozenset([str, int, float, bool])  # types whose values never change
@@ -223,3 +224,21 @@ def decided(plan, problem):
         return plan
     found = resolve_solver(automatic(problem, plan.settings))
     return replace(plan, found=found, solver=as_solver(found, plan.settings), automatic=False)
+
+
+def one_scorer(est, scoring):
+    """Return scikit-learn's scorer of an estimator.
+
+    Raises
+    ------
+    TypeError
+        If ``scoring`` is several, which leave open what is best.
+    ValueError
+        If it is not known.
+    """
+    if isinstance(scoring, (list, tuple, set, dict)):
+        raise TypeError(
+            "scoring must be None, 'loss', the name of a scorer of scikit-learn or a callable, one "
+            f"that says what is best; got {scoring!r}."
+        )
+    return check_scoring(est, scoring=scoring)

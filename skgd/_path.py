@@ -9,10 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._build import given_start
 from ._compat import callbacks_of, one_blas_thread
-from ._estimators import GDClassifier, GDRegressor
 from ._follow import Ground, follow, grid
 from ._params import read
 from ._ranges import check_number
+from ._summary import check_ours
 
 __all__ = [
     "RegularizationPath",
@@ -269,8 +269,7 @@ def regularization_path(est, X, y, *, alphas=None, n_alphas=20, eps=None, sample
     >>> bool((path.gaps <= 1e-4).all())
     True
     """
-    if not isinstance(est, (GDClassifier, GDRegressor)):
-        raise TypeError(f"est must be a GDClassifier or a GDRegressor; got {est!r}.")
+    check_ours(est, alpha=True)  # which those that choose theirs by folds have not
     if callbacks_of(est):
         raise ValueError(
             "Callbacks watch one fit, and a path is many. Call est.set_callbacks() to take them "

@@ -3,7 +3,38 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["history_frame", "summary"]
+from ._estimators import GDClassifier, GDRegressor
+
+__all__ = ["check_fitted", "check_ours", "history_frame", "summary"]
+
+
+def check_ours(est, way="", alpha=False):
+    """Raise TypeError where ``est`` is no estimator of skgd, or none with an ``alpha`` to set.
+
+    The message may end with a way out.
+    """
+    ours = isinstance(est, (GDClassifier, GDRegressor))
+    if not ours or (alpha and not hasattr(est, "alpha")):
+        raise TypeError(f"est must be a GDClassifier or a GDRegressor; got {est!r}.{way}")
+
+
+def check_fitted(est):
+    """Raise where there is no fit of an estimator of skgd to tell of.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator of skgd; of what may hold one the message says where.
+    sklearn.exceptions.NotFittedError
+        If it has not been fitted.
+    """
+    way = ""
+    if hasattr(est, "steps"):
+        way = " Of a pipeline pass the last step, pipeline[-1]."
+    elif hasattr(est, "best_estimator_"):
+        way = " Of a search pass its best_estimator_."
+    check_ours(est, way)
+    check_is_fitted(est)
 
 
 def summary(est):
@@ -22,6 +53,8 @@ def summary(est):
 
     Raises
     ------
+    TypeError
+        If ``est`` is none of these, such as a pipeline: pass ``pipeline[-1]``.
     sklearn.exceptions.NotFittedError
         If ``est`` has not been fitted.
 
@@ -33,7 +66,7 @@ def summary(est):
     >>> print(skgd.summary(skgd.GDRegressor().fit(X, y)).splitlines()[0])
     GDRegressor: loss squared_error, penalty l2, alpha 0.0001
     """
-    check_is_fitted(est)
+    check_fitted(est)
     coef = est.coef_.toarray() if hasattr(est.coef_, "toarray") else est.coef_
     coef = np.atleast_2d(coef)
     history = est.history_
@@ -71,6 +104,8 @@ def history_frame(est):
 
     Raises
     ------
+    TypeError
+        If ``est`` is none of these, such as a pipeline: pass ``pipeline[-1]``.
     sklearn.exceptions.NotFittedError
         If ``est`` has not been fitted.
     ImportError
@@ -85,7 +120,7 @@ def history_frame(est):
     >>> skgd.history_frame(est).columns.tolist()
     ['value', 'violation', 'rate', 'seconds']
     """
-    check_is_fitted(est)
+    check_fitted(est)
     try:
         import pandas
     except ImportError as error:

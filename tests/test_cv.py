@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -9,10 +10,10 @@ import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import ElasticNetCV, LassoCV, LogisticRegressionCV, RidgeCV
 from sklearn.metrics import make_scorer, mean_pinball_loss
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneOut, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -69,6 +70,10 @@ def test_elastic_net_chooses_the_share_too(numbers):
     assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
     assert_array_equal(ours.cv_results_["param_l1_ratio"], np.repeat(ratios, 8))
     assert ours.best_score_ == ours.cv_results_["mean_test_score"][ours.best_index_]
+    params = ours.cv_results_["params"]
+    assert params[ours.best_index_] == {"alpha": ours.alpha_, "l1_ratio": ours.l1_ratio_}
+    assert [one["l1_ratio"] for one in params] == np.repeat(ratios, 8).tolist()
+    assert [one["alpha"] for one in params] == ours.cv_results_["param_alpha"].tolist()
 
 
 def test_ridge_is_that_of_scikit_learn(numbers):
@@ -116,6 +121,7 @@ def test_scores_are_those_of_a_grid_search(est, scoring, numbers, labels):
         # A label near the boundary may fall to either side.
         assert_allclose(ours.cv_results_[name], search.cv_results_[name], atol=2e-3)
     assert_array_equal(ours.cv_results_["param_alpha"], alphas)
+    assert ours.cv_results_["params"] == search.cv_results_["params"]
     own = clone(est).set_params(alpha=ours.alpha_).fit(X, y)
     assert_allclose(ours.coef_, own.coef_)
 
@@ -174,8 +180,30 @@ def test_one_standard_error_takes_the_strongest_that_is_near_enough(numbers):
 
 
 def test_scores_that_are_no_numbers_choose_nothing(numbers):
-    with pytest.raises(ValueError, match="gave no finite mean score"):
+    with pytest.raises(ValueError, match=r"no finite mean score.*fold 0 .*24.*scoring='loss'"):
         GDRegressorCV(alphas=3, scoring=lambda model, X, y: np.nan).fit(*numbers)
+
+
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_r2_of_a_single_row_is_refused_before_any_fit(scoring, numbers, monkeypatch):
+    X, y = (part[:20] for part in numbers)
+    est = GDRegressorCV(alphas=3, cv=20, scoring=scoring)
+    with monkeypatch.context() as patched:
+        patched.setattr("skgd._cv.follow", None)
+        with pytest.raises(ValueError, match=r"Fold 0 of cv=20 holds out a single row.*'loss'"):
+            est.fit(X, y)
+    for way in ("loss", "neg_mean_squared_error"):
+        assert est.set_params(scoring=way).fit(X, y).n_splits_ == 20
+
+
+def test_a_score_that_no_fold_has_warns_once_and_says_which(labels):
+    X, y = (part[:20] for part in labels)
+    est = GDClassifierCV(alphas=3, cv=LeaveOneOut(), scoring="roc_auc")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match="fold 0 has none on its rows, 1 in number"):
+            est.fit(X, y)
+    assert [one.category for one in caught] == [UndefinedMetricWarning]
 
 
 @pytest.mark.filterwarnings("error")
@@ -386,6 +414,8 @@ def test_fits_that_are_too_short_warn_once(labels):
         ({"refit": 1}, TypeError, "refit must be True or False"),
         ({"early_stopping": True}, ValueError, "early_stopping=True stops each fit"),
         ({"scoring": "nonsense"}, ValueError, "scoring"),
+        ({"scoring": ["accuracy", "roc_auc"]}, TypeError, r"scoring must be .* got \['accuracy'"),
+        ({"scoring": {"a": "accuracy"}}, TypeError, "scoring must be .* got {'a': 'accuracy'}"),
         ({"cv": 1}, ValueError, "k-fold|n_splits"),
         ({"cv": []}, ValueError, "gives no folds"),
     ],

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_iterations_are_whole_numbers(X, y):
     "draw, error, message",
     [
         (lambda e: LossCurveDisplay.from_estimator(GDRegressor()), NotFittedError, "fit"),
-        (lambda e: LossCurveDisplay.from_estimator(3), TypeError, "Expected a GDRegressor"),
+        (lambda e: LossCurveDisplay.from_estimator(3), TypeError, "est must be a GDCl"),
         (lambda e: LossCurveDisplay.from_estimator(e, x="hours"), ValueError, "got 'hours'"),
         (lambda e: LossCurveDisplay.from_estimator(e, smoothing=1.0), ValueError, "smoothing"),
         (lambda e: LossCurveDisplay.from_estimator(e, gap=True), ValueError, "pass optimum"),
@@ -173,6 +174,41 @@ def test_a_rate_that_ends_above_the_start_is_not_one_that_crawls(X, y):
     assert not (display.values[~display.diverged] > display.start).any()
     first = np.flatnonzero(display.diverged)[0]
     assert display.works_[first - 1]  # nothing that crawls lies between
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+@pytest.mark.parametrize("solver", ["gd", "sgd", "adam", "ftrl"])
+def test_rates_begin_from_the_data(X, labels, solver, loss):
+    est = GDClassifier(loss, solver=solver, random_state=0)
+    small, large = (
+        LearningRateDisplay.from_estimator(est, X * scale, labels) for scale in (1.0, 1e5)
+    )
+    for display in (small, large):
+        assert display.works_.any()
+        assert display.crawls_[0]
+        assert not display.works_[-1]
+        assert_allclose(display.rates[1:] / display.rates[:-1], 10**0.5)
+    # Gradients are as many times larger; of rules whose moves are a rate long rows alone are.
+    shift = 1e-5 if solver in ("adam", "ftrl") else 1e-10
+    assert_allclose(large.rates / small.rates, shift, rtol=10.0)
+
+
+def test_a_picture_in_which_no_rate_works_says_so(X, y):
+    est = GDRegressor(solver="gd")
+    with pytest.warns(UserWarning, match="No rate from 1e.03 to 1e.04 lowers F: 2 of 2.*lower"):
+        display = LearningRateDisplay.from_estimator(est, X, y, rates=[1e3, 1e4])
+    assert not display.works_.any()
+    with pytest.warns(UserWarning, match="0 of 1 diverge. Pass other rates"):
+        display = LearningRateDisplay.from_estimator(est, X, y, rates=[1e-300])
+    assert display.crawls_.all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LearningRateDisplay.from_estimator(est, X, y, rates=[1e-3, 1e4])
+
+
+def test_rows_beyond_squaring_have_a_picture_too(X, y):
+    with pytest.warns(UserWarning, match="No rate from 1e-06 to 1e.06 lowers F"):
+        LearningRateDisplay.from_estimator(GDRegressor(solver="gd"), X * 1e200, y)
 
 
 @pytest.mark.parametrize("rates", [[0.0, 1.0], [[1.0]], [], [np.inf]])

@@ -1,5 +1,8 @@
 """Rules and solvers are methods of SciPy's minimize, on any function."""
 
+import copy
+import inspect
+import pickle
 import warnings
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize
 from scipy.optimize import Bounds, OptimizeResult, minimize, rosen, rosen_der
+from sklearn.base import clone
 
 from skgd import GDClassifier, GDRegressor
 from skgd.landscapes import Beale, DoubleWell, Himmelblau, Quadratic, Saddle
@@ -349,6 +353,30 @@ def test_what_would_be_ignored_or_is_wrong_is_refused(method, given, message):
     given = {"x0": X0, "jac": rosen_der, **given}
     with pytest.raises(ValueError, match=message):
         minimize(rosen, method=method, **given)
+
+
+class Plain(Rule):
+    """Without parameters, as Python's own constructor is."""
+
+    def update(self, grad, vectors, scalars, t, xp):
+        return grad, None
+
+
+@pytest.mark.parametrize("method", [Adam, GD, Newton, Plain])
+def test_a_class_is_not_yet_a_method(method):
+    with pytest.raises(TypeError, match=rf"Write method={method.__name__}\(\)"):
+        minimize(rosen, X0, method=method)
+
+
+def test_constructors_are_what_they_were():
+    assert str(inspect.signature(Plain)) == "()"
+    assert "beta_1" in inspect.signature(Adam).parameters
+    for wrong in (lambda: Plain(1), lambda: Plain(rate=1), lambda: Adam(rate=1)):
+        with pytest.raises(TypeError, match=r"takes no arguments|argument 'rate'"):
+            wrong()
+    for made in (Plain(), Adam(beta_1=0.5)):
+        for copied in (clone(made), pickle.loads(pickle.dumps(made)), copy.copy(made)):
+            assert repr(copied) == repr(made)
 
 
 def test_a_function_that_gives_no_number_is_named():

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge, enet_path, lasso_path
 
-from skgd import GDClassifier, GDRegressor, regularization_path
+from skgd import GDClassifier, GDRegressor, GDRegressorCV, regularization_path
 from skgd.objectives import LinearObjective
 from skgd.solvers import Adam, Newton, _smoothing
 
@@ -336,6 +336,12 @@ def test_an_interrupt_ends_the_path(rows, target, monkeypatch):
     "est, options, error, message",
     [
         (Ridge(), {}, TypeError, "est must be a GDClassifier or a GDRegressor; got Ridge"),
+        (
+            GDRegressorCV(),
+            {},
+            TypeError,
+            "est must be a GDClassifier or a GDRegressor; got GDRegressorCV",
+        ),
         (GDRegressor(penalty=None), {}, ValueError, "penalty=None has no strength"),
         (GDRegressor(early_stopping=True), {}, ValueError, "early_stopping=True stops each fit"),
         (GDRegressor(tol=-1), {}, ValueError, r"tol must be in \[0, inf\]"),

@@ -91,7 +91,7 @@ def test_a_source_can_be_learnt_from(source, frame):
         classes=["no", "yes"],
         epochs=2,
     )
-    assert est.score(frame[list("abcd")].to_numpy(), frame["label"]) > 0.55
+    assert est.score(frame[list("abcd")], frame["label"]) > 0.55
 
 
 def test_a_column_that_is_not_there_is_named(source):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss, mean_squared_error
 from stream_cases import SIZE, N, by_hand
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDRegressor, GDRegressorCV
 from skgd.streaming import (
     ArrayBatches,
     CSVBatches,
@@ -163,6 +164,11 @@ def test_a_bad_batch_is_named_and_loses_nothing(X, y, batch, message):
         ),
         (lambda X, y: fit_stream(GDRegressor(), [], validation=X), r"validation must be \(X, y\)"),
         (lambda X, y: fit_stream(GDRegressor(solver="newton"), [(X, y)]), "needs all rows"),
+        (
+            lambda X, y: fit_stream(SGDClassifier(), [(X, y)], classes=[0, 1]),
+            "est must be a GDClassifier or a GDRegressor; got SGDClassifier",
+        ),
+        (lambda X, y: fit_stream(GDRegressorCV(), [(X, y)]), "GDRegressor.partial_fit can"),
         (lambda X, y: ArrayBatches(X, y[:3]), r"different lengths: \[105, 3\]"),
         (lambda X, y: ArrayBatches(X, y, batch_size=0), "batch_size must be at least 1"),
         (lambda X, y: Prefetch([], ahead=0), "ahead must be at least 1"),
@@ -173,6 +179,14 @@ def test_a_bad_batch_is_named_and_loses_nothing(X, y, batch, message):
 def test_what_cannot_work_is_told_before_any_work(X, y, call, message):
     with pytest.raises((ValueError, TypeError, AttributeError), match=message):
         call(X, y)
+
+
+@pytest.mark.parametrize("scoring", [["r2"], {"r2": "r2"}, ("r2", "max_error")])
+def test_one_score_tells_when_to_stop(X, y, scoring):
+    est = GDRegressor()
+    with pytest.raises(TypeError, match=r"scoring must be None, 'loss', the name .* got"):
+        fit_stream(est, [(X, y)], validation=(X, y), scoring=scoring)
+    assert not hasattr(est, "coef_")
 
 
 def test_other_classes_than_those_learnt_are_refused(X, y):

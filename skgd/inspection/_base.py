@@ -1,9 +1,21 @@
 """What the displays share: matplotlib where it is used, colours, checks."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["STYLES", "Display", "axes", "check_history", "legend", "name_of", "smoothed"]
+from .._build import make_problem
+from .._params import read
+from .._summary import check_fitted
+
+__all__ = [
+    "STYLES",
+    "Display",
+    "axes",
+    "check_history",
+    "legend",
+    "name_of",
+    "problem_of",
+    "smoothed",
+]
 
 # Okabe and Ito's colours, which readers who see fewer colours tell apart, each with a dash of
 # its own for those who see none.
@@ -85,14 +97,20 @@ def check_history(est):
     ValueError
         If nothing was recorded.
     """
-    if not hasattr(est, "get_params") or not hasattr(est, "loss"):
-        raise TypeError(f"Expected a GDRegressor or a GDClassifier; got {est!r}.")
-    check_is_fitted(est)
+    check_fitted(est)
     if not len(getattr(est, "loss_curve_", ())):
         raise ValueError(
             f"{type(est).__name__} has no history: no iteration was done. Call fit first, with "
             "max_iter of at least 1."
         )
+
+
+def problem_of(model, X, y):
+    """Return F of a fitted model in the variables of X."""
+    plan = read(model, model._kind, "fit")
+    known = {} if model._known() is None else {"classes": model._known()}
+    data = model._rows(X, y, None, plan.loss, reset=False, **known)
+    return make_problem(plan, data, model.fit_intercept, model.alpha)
 
 
 def smoothed(values, share):

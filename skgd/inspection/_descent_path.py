@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from .._build import make_problem, null_point
-from .._params import read
+from .._build import null_point
 from .._ranges import check_number
-from ._base import STYLES, Display, legend, name_of
+from ._base import STYLES, Display, legend, name_of, problem_of
 
 __all__ = ["DescentPathDisplay"]
 
@@ -156,7 +155,7 @@ class DescentPathDisplay(Display):
             name: (points * scale - end) @ frame.T + origin for name, (_, points) in tracks.items()
         }
         base = end - frame.T @ origin
-        F = _problem(model, X, y).sample(_ROWS).value
+        F = problem_of(model, X, y).sample(_ROWS).value
         grid = _grid(paths, xlim, ylim)
         points = np.stack(np.meshgrid(*grid), axis=-1)
         thetas = (base + points @ frame) / scale
@@ -256,13 +255,5 @@ def _track(est, X, y):
         model.fit(X, y)
     begin = np.zeros_like(points[0])
     if isinstance(model.eta0, str):
-        begin = null_point(_problem(model, X, y))
+        begin = null_point(problem_of(model, X, y))
     return model, np.array([begin, *points])
-
-
-def _problem(model, X, y):
-    """Return F of a fitted model in the variables of X."""
-    plan = read(model, model._kind, "fit")
-    known = {} if model._known() is None else {"classes": model._known()}
-    data = model._rows(X, y, None, plan.loss, reset=False, **known)
-    return make_problem(plan, data, model.fit_intercept, model.alpha)

@@ -6,11 +6,15 @@ import numpy as np
 from sklearn.base import clone
 
 from .._ranges import check_number
-from ._base import STYLES, Display, axes
+from ..rules import SGD, Rule
+from ..solvers import Stochastic
+from ..solvers._pilot import first_guess
+from ._base import STYLES, Display, axes, problem_of
 
 __all__ = ["LearningRateDisplay"]
 
 _CRAWLS = 0.1  # of the best fall of F
+_DECADES = np.linspace(-6, 6, 25)  # of rates about the one that the data suggest
 
 
 class LearningRateDisplay(Display):
@@ -45,8 +49,8 @@ class LearningRateDisplay(Display):
         self.rates, self.values, self.diverged = rates, values, diverged
         self.start, self.passes = start, passes
         fall = np.where(diverged, 0.0, start - values)
-        self.crawls_ = ~diverged & (fall < _CRAWLS * fall.max(initial=0.0))
-        self.works_ = ~diverged & ~self.crawls_
+        self.works_ = (fall > 0) & (fall >= _CRAWLS * fall.max(initial=0.0))
+        self.crawls_ = ~diverged & ~self.works_
 
     @classmethod
     def from_estimator(cls, est, X, y, *, rates=None, passes=1, ax=None):
@@ -59,7 +63,8 @@ class LearningRateDisplay(Display):
         X, y : array
             Rows and targets.
         rates : array of shape (n_rates,), default=None
-            Values of ``eta0``. None takes 25 from 1e-6 to 1e6.
+            Values of ``eta0``. None takes 25 over twelve decades; the middle one is a power of
+            ten near what the size of the rows suggests.
         passes : int, default=1
             Passes over the rows at each rate (steps, for a solver that sees all rows at once).
         ax : matplotlib axes, default=None
@@ -77,6 +82,11 @@ class LearningRateDisplay(Display):
         ImportError
             If matplotlib is not installed.
 
+        Warns
+        -----
+        UserWarning
+            If none of the rates lowers F.
+
         Examples
         --------
         >>> from sklearn.datasets import load_breast_cancer
@@ -90,9 +100,10 @@ class LearningRateDisplay(Display):
         (True, True)
         """
         check_number("passes", passes, low=1, integer=True)
-        rates = np.logspace(-6, 6, 25) if rates is None else np.sort(np.asarray(rates, dtype=float))
-        if rates.ndim != 1 or not len(rates) or not (np.isfinite(rates) & (rates > 0)).all():
-            raise ValueError(f"rates must be a vector of positive numbers; got {rates!r}.")
+        if rates is not None:
+            rates = np.sort(np.asarray(rates, dtype=float))
+            if rates.ndim != 1 or not len(rates) or not (np.isfinite(rates) & (rates > 0)).all():
+                raise ValueError(f"rates must be a vector of positive numbers; got {rates!r}.")
         ax = axes(ax, cls.__name__)  # before any work, should matplotlib be missing
 
         def run(rate):
@@ -100,13 +111,22 @@ class LearningRateDisplay(Display):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 model.fit(X, y)
-            return model.loss_curve_[-1], len(model.restarts_) > 0
+            return model
 
-        start = run(1e-200)[0]  # which goes nowhere
-        found = [run(rate) for rate in rates]
+        still = run(1e-200)  # which goes nowhere
+        start = still.loss_curve_[-1]
+        rates = _rates(still, X, y) if rates is None else rates
+        found = [(one.loss_curve_[-1], len(one.restarts_) > 0) for one in map(run, rates)]
         values = np.array([value for value, _ in found])
         diverged = np.array([bad or value > start for value, bad in found])
         display = cls(rates=rates, values=values, diverged=diverged, start=start, passes=passes)
+        if not display.works_.any():
+            other = "lower" if diverged.all() else "other"
+            warnings.warn(
+                f"No rate from {rates[0]:.2g} to {rates[-1]:.2g} lowers F: {diverged.sum()} of "
+                f"{len(rates)} diverge. Pass {other} rates=..., or scale the columns of X.",
+                stacklevel=2,
+            )
         return display.plot(ax=ax)
 
     def _draw(self, ax):
@@ -148,6 +168,18 @@ class LearningRateDisplay(Display):
         middle = np.sqrt(self.rates[1:] * self.rates[:-1])
         first, last = self.rates[0] ** 2 / middle[0], self.rates[-1] ** 2 / middle[-1]
         return np.array([first, *middle, last])
+
+
+def _rates(model, X, y):
+    """Return rates about one that suits the rows, half a decade from each to the next."""
+    found = model.solver_
+    if not hasattr(found, "rule"):
+        # Without a rule of their own solvers move by gradients, as SGD does.
+        found = Stochastic(found if isinstance(found, Rule) else SGD())
+    middle = first_guess(found, problem_of(model, X, y).objective)
+    if not 0 < middle < np.inf:  # entries whose squares overflow
+        middle = 1.0
+    return 10.0 ** (np.round(np.log10(middle)) + _DECADES)
 
 
 def _stretches(mask):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._order import permuted
 
-__all__ = ["MANY_ROWS", "hold_against_mean", "pilot_rates"]
+__all__ = ["MANY_ROWS", "first_guess", "hold_against_mean", "pilot_rates"]
 
 _ROWS = 2048
 _STEPS = 64  # a pilot run makes at least this many steps, in whole passes
@@ -89,7 +89,7 @@ def pilot_rates(solver, problem, theta, late, size):
             runs[rate] = reached(rate)
         return start - runs[rate][what]
 
-    guess = _guess(solver, objective)
+    guess = first_guess(solver, objective)
     good = _good_rates(lambda rate: fall("iterate", rate), guess)
     # The smallest of the good ones: what a short run does not show is the noise in which
     # a long one ends, and that is proportional to the rate.
@@ -119,8 +119,8 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
     takes the mean back behind the last look, or that and another, or it is there at a look up to
     halfway, behind this one, they were too large: these passes are undone, and rates stay as
     they were from then on. Where the mean is only worse than at the look before, rates that follow
-    the size of gradients are halved. After the last pass, by when rates have cooled down, the
-    better of the two is taken.
+    the size of gradients are halved, and those of adaptive rules where it is worse than a pass
+    before. After the last pass, by when rates have cooled down, the better of the two is taken.
 
     Parameters
     ----------
@@ -137,6 +137,8 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
         Whether to raise rates: not where a run may be stopped for noise that would have gone.
     """
     memory, k, half = state.memory, state.passes, int(_EARLY * n_passes)
+    if rule.adaptive:
+        _lower_if_risen(state)
     look = k == half or (k in _LOOKS and k < half)
     mean = _undo_if_worse(problem, state, look)
     if k >= half:
@@ -147,6 +149,18 @@ def hold_against_mean(rule, problem, state, n_passes, raises):
         _judge(rule, problem, state, half, mean)
     elif k == n_passes and problem.value(state.theta) < mean:
         state.point = memory["average"] = state.theta.copy()
+
+
+def _lower_if_risen(state):
+    """Halve rates that were raised where F of the mean was larger after the last pass than before.
+
+    Moves that keep their size go on as wildly until rates cool down.
+    """
+    memory = state.memory
+    before, memory["seen"] = memory.get("seen", np.inf), state.value  # not of this pass
+    least = memory.get("mean_eta0", np.inf)
+    if state.value > before and memory["eta0"] > least:
+        memory.update(eta0=max(memory["eta0"] / _BOLDER, least), timid=True)
 
 
 def _undo_if_worse(problem, state, look):
@@ -216,7 +230,21 @@ def _good_rates(fall, guess):
     return [rate for rate, fell in found.items() if fell >= _SHARE * best]
 
 
-def _guess(solver, objective):
+def first_guess(solver, objective):
+    """Return a rate of the right size, from the curvature of the loss and the size of the rows.
+
+    Parameters
+    ----------
+    solver : Stochastic, or one with such a ``rule``
+        Whose rate.
+    objective : LinearObjective or ScaledObjective
+        Its loss and rows, in the variables of the steps.
+
+    Returns
+    -------
+    float
+        Positive.
+    """
     loss = objective.loss
     unit = loss.unit(objective.y, objective.s)
     norms = float(np.mean(objective.row_norms())) + 1.0

@@ -2,12 +2,15 @@
 
 import contextlib
 import time
+import warnings
+from itertools import zip_longest
 
 import numpy as np
-from sklearn.metrics import check_scoring
 
 from .._build import mean_loss, theta_of
+from .._params import one_scorer
 from .._ranges import check_number
+from .._summary import check_ours
 from ..callbacks import BestSoFar, StreamEvent, stream_progress
 from ..losses import resolve_loss
 
@@ -35,7 +38,8 @@ def fit_stream(
         Goes on from where it is, if it has learnt before.
     batches : iterable
         Yields ``(X, y)`` or ``(X, y, sample_weight)``. `skgd.streaming` has sources for arrays,
-        CSV, Parquet, LIBSVM files and databases.
+        CSV, Parquet, LIBSVM files and databases. Those that know names of columns
+        (``feature_names``) give them to the model, as a DataFrame would.
     epochs : int, default=1
         How often all batches are read. At least 1; above it, ``batches`` must be such that
         each loop over it begins anew.
@@ -68,8 +72,8 @@ def fit_stream(
     Raises
     ------
     ValueError, TypeError
-        If a batch cannot be learnt: the message names it, and the model is that after the
-        batch before. If there is no batch at all.
+        If a batch cannot be learnt, or has other columns than the model: the message names it,
+        and the model is that after the batch before. If there is no batch at all.
 
     Notes
     -----
@@ -88,6 +92,7 @@ def fit_stream(
     >>> est.n_iter_, bool(est.history_["progressive"][-1] < 1.0)
     (18, True)
     """
+    check_ours(est)
     check_number("epochs", epochs, low=1, integer=True)
     check_number("patience", patience, low=1, integer=True)
     if validate_every is not None:
@@ -116,10 +121,8 @@ def fit_stream(
             "classes must be given to a classifier that has not learnt yet: all labels that may "
             "ever occur, since the first batch need not hold each of them."
         )
-    held = None if validation is None else _Held(validation, scoring, patience)
-    if held is not None and scoring != "loss":
-        check_scoring(est, scoring=scoring)  # a name that is not known is told before any work
-    stream = _Stream(est, held, progressive, callback)
+    held = None if validation is None else _Held(est, validation, scoring, patience)
+    stream = _Stream(est, batches, held, progressive, callback)
     try:
         for epoch in range(1, epochs + 1):
             for batch in batches:
@@ -144,8 +147,10 @@ class _Stream:
 
     names = ("progressive", "value", "violation", "rate", "seconds", "rows", "validation_score")
 
-    def __init__(self, est, held, progressive, callback):
-        self.est, self.held, self.progressive, self.callback = est, held, progressive, callback
+    def __init__(self, est, batches, held, progressive, callback):
+        self.est, self.batches, self.held = est, batches, held
+        self.progressive, self.callback = progressive, callback
+        self.told = self.known = None  # names of columns: of the source, of the model
         self.rows, self.table, self.reason = 0, [], None
         self.begin = time.perf_counter()
         self.show = stream_progress(type(est).__name__) if est.verbose > 0 else None
@@ -166,7 +171,7 @@ class _Stream:
         X, y, *weights = batch
         s = weights[0] if weights else None
         est, ahead = self.est, np.nan
-        with _named(where):
+        with _named(where), self.columns(X):
             if self.progressive and hasattr(est, "coef_"):
                 ahead = loss_of(est, X, y, s)
             named = {} if self.number and hasattr(est, "coef_") else first
@@ -183,11 +188,56 @@ class _Stream:
             if self.callback is not None and self.callback(event):
                 self.reason = "callback"
 
+    @contextlib.contextmanager
+    def columns(self, X):
+        """Have the model take an array for one with the columns that the source has names for.
+
+        Without names of its own it would make the model forget them, or scikit-learn warn.
+        """
+        told = getattr(self.batches, "feature_names", None)
+        if told is not None and told is not self.told:
+            self.known, self.told = self._checked_names(told, np.shape(X)), told
+        if self.known is None or hasattr(X, "columns"):
+            yield
+            return
+        given = vars(self.est)
+        given.pop("feature_names_in_", None)
+        try:
+            yield
+        finally:
+            if hasattr(self.est, "coef_"):
+                given["feature_names_in_"] = self.known
+
+    def _checked_names(self, told, shape):
+        """Return names as the model keeps them; None if it has learnt columns without."""
+        est, names = self.est, np.array(told, dtype=object)
+        source, model = type(self.batches).__name__, type(est).__name__
+        if shape[1:] != names.shape:
+            raise ValueError(f"{source} has {len(names)} feature_names, and X the shape {shape}.")
+        if not hasattr(est, "coef_"):
+            return names
+        known = getattr(est, "feature_names_in_", None)
+        if known is None:
+            warnings.warn(
+                f"{source} names its columns, but {model} was fitted without feature names: they "
+                "are taken to be in the same order.",
+                stacklevel=6,
+            )
+            return None
+        for j, (here, there) in enumerate(zip_longest(names, known)):
+            if here != there:
+                raise ValueError(
+                    f"column {j} of {source} is {here!r}, where {model} has learnt {there!r}. Pass "
+                    "features=list(est.feature_names_in_) to the source."
+                )
+        return known
+
     def validate(self):
         """Score the rows held out, and see whether it is time to stop."""
         if self.held is None or not self.number:
             return
-        self.table[-1][-1] = score = self.held.score(self.est)
+        with self.columns(self.held.X):
+            self.table[-1][-1] = score = self.held.score(self.est)
         if self.held.is_enough(self.est, score):
             self.reason = "early_stopping"
 
@@ -211,19 +261,20 @@ class _Stream:
 class _Held:
     """Rows that are scored and never learnt."""
 
-    def __init__(self, validation, scoring, patience):
+    def __init__(self, est, validation, scoring, patience):
         if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
             raise ValueError("validation must be (X, y) or (X, y, sample_weight).")
         self.X, self.y, *weights = validation
         self.s = weights[0] if weights else None
-        self.scoring, self.patience, self.best = scoring, patience, BestSoFar()
+        self.scorer = None if scoring == "loss" else one_scorer(est, scoring)
+        self.patience, self.best = patience, BestSoFar()
 
     def score(self, est):
         """Return how good the model is, more is better."""
-        if self.scoring == "loss":
+        if self.scorer is None:
             return -loss_of(est, self.X, self.y, self.s)
         options = {} if self.s is None else {"sample_weight": self.s}
-        return float(check_scoring(est, scoring=self.scoring)(est, self.X, self.y, **options))
+        return float(self.scorer(est, self.X, self.y, **options))
 
     def is_enough(self, est, score):
         """Keep the best model; return whether too many scores were no better."""

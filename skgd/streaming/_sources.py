@@ -16,6 +16,12 @@ class Batches:
     batch_size : int
         Rows of a batch; the last one may have fewer. At least 1.
 
+    Attributes
+    ----------
+    feature_names : list of str or None
+        What the columns of X are called, once a reading has begun; None where they have no
+        names. `fit_stream` hands them to the model, since X may be an array.
+
     Examples
     --------
     >>> import numpy as np
@@ -30,6 +36,8 @@ class Batches:
     >>> fit_stream(GDRegressor(), Drawn(100)).coef_.round(1)
     array([1., 0.])
     """
+
+    feature_names = None
 
     def __init__(self, batch_size):
         check_number("batch_size", batch_size, low=1, integer=True)
@@ -89,6 +97,11 @@ class Prefetch:
     ahead : int, default=2
         Batches that may wait. At least 1.
 
+    Attributes
+    ----------
+    feature_names : list of str or None
+        Those of the source.
+
     Notes
     -----
     It pays where reading waits for a disk or a server, or decodes outside of Python's lock.
@@ -105,6 +118,10 @@ class Prefetch:
     def __init__(self, batches, ahead=2):
         check_number("ahead", ahead, low=1, integer=True)
         self.batches, self.ahead = batches, ahead
+
+    @property
+    def feature_names(self):
+        return getattr(self.batches, "feature_names", None)
 
     def __iter__(self):
         waiting, left = queue.Queue(self.ahead), threading.Event()

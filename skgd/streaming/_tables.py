@@ -45,7 +45,7 @@ class TableBatches(Batches):
             raise ValueError(f"dtype must be float64 or float32; got {dtype!r}.")
 
     def _columns(self, there, where):
-        """Return the names of the columns of X, and check that all columns are there."""
+        """Check that all columns are there; set ``feature_names``, those of X, and return them."""
         own = [self.target] if self.weight is None else [self.target, self.weight]
         features = self.features
         if features is None:
@@ -58,6 +58,7 @@ class TableBatches(Batches):
             )
         if not features:
             raise ValueError(f"{where} has no columns beside {', '.join(map(repr, own))}.")
+        self.feature_names = features
         return features
 
     def _matrix(self, columns):
