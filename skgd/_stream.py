@@ -296,13 +296,13 @@ def _guarded_step(est, plan, problem, state):
     before, first_scale = state.copy(), state.rate_scale
 
     def well(state, bound):
-        return _finite(state) and plan.solver.lowered(problem, state.point, state.value) <= bound
+        return _finite(state) and plan.solver.judged(problem, state.point, state.value) <= bound
 
     tried = plan.solver.step(problem, state)
     if well(tried, divergence_bound(plan, objective, zero)):
         tried.memory["lowered"] = False
         return tried
-    begun = plan.solver.lowered(problem, before.theta, problem.value(before.theta))
+    begun = plan.solver.judged(problem, before.theta, problem.value(before.theta))
     bound = divergence_bound(plan, objective, zero, begun)
     rate, value = tried.rate, tried.value
     for _ in range(_RETRIES):

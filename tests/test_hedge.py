@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from skgd import GDClassifier, GDRegressor
-from skgd.objectives import to_user
+from skgd._protocols import Rows
+from skgd.objectives import stored, to_user
 from skgd.solvers import Hedge, _hedge
 
 RATES = np.array(_hedge._RATES)
@@ -145,8 +146,9 @@ def test_what_it_has_no_use_for_is_refused_by_name(given, name):
     assert not hasattr(est, "coef_")
 
 
+@pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("size", [500, 16])
-def test_rows_are_learnt_whatever_a_penalty_that_steps_hardly_feel_rises_to(size, recwarn):
+def test_rows_are_learnt_whatever_a_penalty_that_steps_hardly_feel_rises_to(home, size, recwarn):
     # Columns of a small spread: the relation that all at once is there asks for coefficients
     # whose penalty in the user's variables is far above any loss.
     rng = np.random.default_rng(3)
@@ -155,7 +157,7 @@ def test_rows_are_learnt_whatever_a_penalty_that_steps_hardly_feel_rises_to(size
     y = (strength * X[:, 0] / 0.01 + 0.5 * rng.normal(size=2500) > 0).astype(int)
     est = GDClassifier(random_state=0)
     for start in range(0, 2500, size):
-        est.partial_fit(X[start : start + size], y[start : start + size], classes=[0, 1])
+        est.partial_fit(home(X[start : start + size]), y[start : start + size], classes=[0, 1])
     assert not recwarn.list
     assert abs(est.coef_[0, 0]) > 200  # held back it would be near 55
     assert est._state.state.rate_scale == 1.0
@@ -170,8 +172,10 @@ def test_short_calls_are_judged_by_what_long_ones_are(scale, home):
     est = GDRegressor(solver="hedge", alpha=0.1, random_state=0)
     for start in range(0, 400, 40):
         est.partial_fit(home(X[start : start + 40]), y[start : start + 40])
-    short = est._state.short
-    problem, W = short.few.problem, est.coef_[None, :]
-    theta = problem.objective.from_user(np.append(est.coef_, est.intercept_))
-    lowered = est.solver_.lowered(problem, theta, problem.penalty_value(theta))
-    assert_allclose(short.few.felt(W), lowered, rtol=1e-12)
+    few = est._state.short.few
+    rows = few.begin(Rows(*stored(home(X[-40:])), 3, y[-40:], False, np.ones(40)))
+    W, b = few.point()
+    theta = few.problem.objective.from_user(np.append(est.coef_, est.intercept_))
+    F = few.value(rows, W, b) + few.penalty_of(est.coef_[None, :])
+    judged = Hedge().judged(few.problem, theta, F)
+    assert_allclose([few.value(rows, W, b), few.before(rows)], judged, rtol=1e-12)

@@ -60,8 +60,8 @@ class Solver(Method, Component):
         """Whether the solver works best in centred, scaled variables."""
         return wants_scaling(self.settings)
 
-    def lowered(self, problem, theta, value):
-        """Return what steps lower, by which it is told whether they went well: F, but for few.
+    def judged(self, problem, theta, value):
+        """Return what tells whether steps on new rows went well: F, where steps lower that.
 
         Parameters
         ----------

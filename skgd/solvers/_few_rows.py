@@ -165,7 +165,7 @@ class FewRows:
     def before(self, rows):
         """Return F on these rows before they were learnt."""
         W, b = self.split(self.user(self._kept))
-        return self._mean(rows, W, b) + self.felt(W)
+        return self._mean(rows, W, b) + self.judged_penalty(W)
 
     def _mean(self, rows, W, b):
         n = len(rows.s)
@@ -173,10 +173,10 @@ class FewRows:
 
     def penalty(self, W):
         """Return the penalty at `point`, whose coefficients are ``W``, but for what is late."""
-        return self.felt(W)
+        return self.judged_penalty(W)
 
-    def felt(self, W):
-        """Return the penalty of coefficients as steps feel it, which is what they lower."""
+    def judged_penalty(self, W):
+        """Return the penalty of coefficients, where it tells how steps went."""
         return self.penalty_of(W)
 
     def penalty_of(self, W):
@@ -332,11 +332,8 @@ class Mixture(FewRows):
         _kernels.hedge_block(rows, order, *arrays, terms, scales, self.seen_metric, *fixed)
         return len(order), solver.mean_rate(state, self.weights)
 
-    def felt(self, W):
-        if self.metric is None:
-            return 0.5 * self.fixed[0] * float(np.einsum("ij,ij->", W, W))
-        inv2, _, decay, _ = self.metric
-        return 0.5 * float(np.einsum("j,ij,ij->", decay / inv2, W, W))
+    def judged_penalty(self, W):
+        return 0.0  # as `Hedge.judged` says
 
     def user(self, live):
         models, weights = live

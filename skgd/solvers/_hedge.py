@@ -263,14 +263,9 @@ class Hedge(RowByRow):
         mild.l2 = np.minimum(problem.l2, problem.decay)
         return mild
 
-    def lowered(self, problem, theta, value):
-        """Return F with the penalty of `mild`: one that steps know nothing of may rise."""
-        mild = self.mild(problem)
-        if mild is problem:
-            return value
-        U = problem.objective.split(theta)[0]
-        with np.errstate(over="ignore"):
-            return value - 0.5 * float(((problem.l2 - mild.l2) * U * U).sum())
+    def judged(self, problem, theta, value):
+        """Return the loss: the penalty, of which steps feel that of `mild`, may rise by far."""
+        return value - problem.penalty_value(theta)
 
     def few_rows(self, problem, state):
         """Return what steps on the rows of small calls, as `Solver.few_rows` says."""
