@@ -252,7 +252,7 @@ class Problem:
         """
         needs = solver.needs
         # A rule is run by `Stochastic`, a name that users do not know.
-        name = type(getattr(solver, "rule", solver)).__name__
+        name = type(solver.get_params(deep=False).get("rule", solver)).__name__
         if "separable" in needs and self.custom and not self.penalty.separable:
             raise ValueError(
                 f"The metric of solver {name} differs from coordinate to coordinate, so it "

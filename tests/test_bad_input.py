@@ -245,6 +245,17 @@ def test_other_solvers_go_with_a_penalty_that_is_not_separable(X, y, solver):
     assert not est.fit(X, y).coef_.any()
 
 
+def test_auto_takes_what_goes_with_a_penalty_that_is_not_separable(X, labels):
+    est = GDClassifier("hinge", penalty=NotSeparable(), alpha=0.01, max_iter=5, random_state=0)
+    assert est.fit(X, labels).solver_.name == "sgd"
+    assert est.partial_fit(X, labels).solver_.name == "sgd"
+
+
+def test_a_penalty_of_ones_own_is_refused_by_the_name_of_the_solver(X, y):
+    est = fitted(GDRegressor, X, y).set_params(penalty=NotSeparable(), solver="ftrl")
+    assert_refused(est, "partial_fit", X, y, match="^Solver FTRL takes the l1 and l2 parts")
+
+
 def test_a_solver_that_needs_a_smooth_loss_refuses_a_kink(X, y, labels):
     class Smooth(GD):
         needs = frozenset({"smooth_loss"})

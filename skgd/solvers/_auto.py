@@ -81,7 +81,7 @@ def automatic(problem, settings):
     if not objective.loss.smooth:
         known = objective.loss.smoothed(1.0) is not None and not problem.custom
         if not known or decided:
-            return "adam"
+            return _by_batches(problem.penalty)
         wide, share = block_size(objective) > FACTORED, _rows_a_column(objective)
         most = _FLAT if share > _CROWDED else _STEEP if share > _ROOMY else _SHEER
         return "sdca" if wide and _steepness(problem, settings) <= most else "smoothing"
@@ -103,6 +103,11 @@ def automatic(problem, settings):
     if problem.has_l1 or not problem.has_l2 or objective.loss.joint:
         return "lbfgs"
     return "smoothing" if rounded else "newton"
+
+
+def _by_batches(penalty):
+    """Return a stochastic solver whose metric a penalty can follow."""
+    return "adam" if penalty.lazy() is not None or penalty.separable else "sgd"
 
 
 def _narrow(objective):
@@ -157,7 +162,8 @@ def automatic_stream(loss, penalty, settings):
 
     ``hedge``, several rates at once, follows what moves without a rate to set; ``sgd``, a step
     for every row, where there is an l1 part or a rate is given. Where loss or penalty have no
-    compiled form, ``adam``, whose steps of some rows cost less in Python.
+    compiled form, ``adam``, whose steps of some rows cost less in Python, but ``sgd`` for a penalty
+    that is not separable, which takes no metric.
 
     Parameters
     ----------
@@ -185,5 +191,5 @@ def automatic_stream(loss, penalty, settings):
     """
     lazy = penalty.lazy()
     if loss.pointwise() is None or lazy is None:
-        return "adam"
+        return _by_batches(penalty)
     return "sgd" if lazy[0] > 0 or given(settings, *RATES, *STEPS, *BOUNDS) else "hedge"
