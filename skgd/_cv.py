@@ -1,10 +1,8 @@
 """`GDRegressorCV` and `GDClassifierCV`: the strength of the penalty chosen by cross-validation."""
 
-import contextlib
 import copy
 import inspect
 import numbers
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -59,15 +57,6 @@ def _takes(plain):
         return cls
 
     return decorate
-
-
-@contextlib.contextmanager
-def _told_once():
-    """Let equal warnings through once, not for every fold and strength."""
-    with warnings.catch_warnings(record=True) as found:
-        yield
-    for one in {(one.category, str(one.message)): one for one in found}.values():
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _no_stream(est):
@@ -214,8 +203,7 @@ class _Choosing:
                 if "sample_weight" in score:
                     score["sample_weight"] = weights
                 task = _Task(plain, plans, data, weights, alphas, scorer, score, start)
-                with _told_once():
-                    found = self._in_turn(task, folds)
+                found = self._in_turn(task, folds)
             scores = np.array([scores for scores, _ in found])
             self._keep(scores, np.array(alphas), ratios, folds)
             vars(self).update(known)

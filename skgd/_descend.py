@@ -139,7 +139,7 @@ def _finish(est, plan, problem, result, watch):
     vanishes = 0.0 <= watch.zero_value < _TINY and 0.0 <= state.value < _TINY
     if vanishes and not objective.loss.least_at_zero:
         move(objective.from_user(objective.zeros()))  # whose F nothing can be told from
-        if objective.y.any():
+        if objective.slopes(objective.linear(state.point))[1].any():  # else zero is the optimum
             warnings.warn(
                 f"F at zero coefficients is {watch.zero_value:.3g}, too small for digits, so the "
                 "model returned is zero. Multiply y by a power of ten.",

@@ -29,6 +29,8 @@ def check_fitted(est):
         If it has not been fitted.
     """
     way = ""
+    if hasattr(est, "history_"):  # what wraps one may show it as its own
+        return
     if hasattr(est, "steps"):
         way = " Of a pipeline pass the last step, pipeline[-1]."
     elif hasattr(est, "best_estimator_"):

@@ -33,3 +33,11 @@ def test_targets_whose_squares_vanish_are_said_to_be_too_small(X, target, solver
 def test_targets_that_are_all_zero_are_no_reason_to_warn(X, recwarn):
     assert not GDRegressor().fit(X, np.zeros(len(X))).coef_.any()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("loss", ["epsilon_insensitive", "squared_epsilon_insensitive"])
+def test_zero_that_is_the_optimum_is_no_reason_to_warn(X, target, recwarn, loss):
+    y = target(X, "regression")
+    est = GDRegressor(loss, epsilon=2.0 * np.abs(y).max()).fit(X, y)
+    assert not est.coef_.any()
+    assert not recwarn.list

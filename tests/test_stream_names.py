@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets import dump_svmlight_file
 from stream_cases import SIZE, N
 
-from skgd import GDClassifier
+from skgd import GDClassifier, GDRegressor
 from skgd.streaming import (
     ArrayBatches,
     Batches,
@@ -185,3 +185,23 @@ def test_names_are_told_once_a_reading_has_begun(csv):
     assert batches.feature_names is None
     next(iter(batches))
     assert batches.feature_names == NAMES
+
+
+def test_names_that_a_model_has_none_of_are_told_once(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,y\n" + "1,2,0\n3,5,1\n0,1,1\n" * 5)
+    est = GDRegressor(random_state=0).partial_fit(np.ones((2, 2)), [0.0, 1.0])
+    with pytest.warns(UserWarning, match="was fitted without feature names") as caught:
+        fit_stream(est, CSVBatches(path, target="y", batch_size=5), epochs=3)
+    assert len(caught) == 1
+
+
+def test_names_that_are_no_strings_are_left_alone():
+    class Numbered:
+        feature_names = (0, 1)
+
+        def __iter__(self):
+            yield np.eye(2), np.array([0.0, 1.0])
+
+    est = fit_stream(GDRegressor(random_state=0), Numbered())
+    assert not hasattr(est, "feature_names_in_")

@@ -85,7 +85,7 @@ class LearningRateDisplay(Display):
         Warns
         -----
         UserWarning
-            If none of the rates lowers F.
+            If all of the rates diverge.
 
         Examples
         --------
@@ -120,11 +120,10 @@ class LearningRateDisplay(Display):
         values = np.array([value for value, _ in found])
         diverged = np.array([bad or value > start for value, bad in found])
         display = cls(rates=rates, values=values, diverged=diverged, start=start, passes=passes)
-        if not display.works_.any():
-            other = "lower" if diverged.all() else "other"
+        if diverged.all() and not problem_of(still, X, y).objective.loss.least_at_zero:
             warnings.warn(
-                f"No rate from {rates[0]:.2g} to {rates[-1]:.2g} lowers F: {diverged.sum()} of "
-                f"{len(rates)} diverge. Pass {other} rates=..., or scale the columns of X.",
+                f"No rate from {rates[0]:.2g} to {rates[-1]:.2g} lowers F: all {len(rates)} "
+                "diverge. Pass lower rates=..., or scale the columns of X.",
                 stacklevel=2,
             )
         return display.plot(ax=ax)

@@ -311,6 +311,7 @@ class Mixture(FewRows):
     def __init__(self, solver, problem, state):
         super().__init__(solver, problem, state)
         objective, memory = problem.objective, state.memory
+        self.by_loss = solver.by_loss(objective.loss)
         self.models = np.array([objective.to_user(one) for one in memory["models"]])
         self.weights = memory["weights"].copy()
         self.live = [self.models, self.weights]
@@ -333,7 +334,7 @@ class Mixture(FewRows):
         return len(order), solver.mean_rate(state, self.weights)
 
     def judged_penalty(self, W):
-        return 0.0  # as `Hedge.judged` says
+        return 0.0 if self.by_loss else self.penalty_of(W)
 
     def user(self, live):
         models, weights = live

@@ -263,8 +263,29 @@ class Hedge(RowByRow):
         mild.l2 = np.minimum(problem.l2, problem.decay)
         return mild
 
+    @staticmethod
+    def by_loss(loss):
+        """Return whether the loss alone tells how steps went.
+
+        The penalty, of which steps feel that of `mild`, may rise by far. But where slopes do not
+        grow with residuals, one odd target may make rates too large that only the penalty shows.
+
+        Parameters
+        ----------
+        loss : Loss
+            Of the rows.
+
+        Returns
+        -------
+        bool
+            False for losses of residuals with a kink.
+        """
+        return loss.smooth or "regression" not in loss.kinds
+
     def judged(self, problem, theta, value):
-        """Return the loss: the penalty, of which steps feel that of `mild`, may rise by far."""
+        """Return the loss, or F where `by_loss` says so."""
+        if not self.by_loss(problem.objective.loss):
+            return value
         return value - problem.penalty_value(theta)
 
     def few_rows(self, problem, state):

@@ -295,10 +295,10 @@ class LateMixture(_Touching, Mixture):
         return value
 
     def _gram(self):
-        return None  # no penalty tells how steps went
+        return None if self.by_loss else super()._gram()
 
     def _penalty(self, gram):
-        return 0.0
+        return 0.0 if self.by_loss else super()._penalty(gram)
 
     def mix(self, each):
         """Return the weighted mean over the models, the first axis."""

@@ -195,7 +195,8 @@ class _Stream:
         Without names of its own it would make the model forget them, or scikit-learn warn.
         """
         told = getattr(self.batches, "feature_names", None)
-        if told is not None and told is not self.told:
+        told = [] if told is None or callable(told) else list(told)
+        if told and told != self.told and all(isinstance(name, str) for name in told):
             self.known, self.told = self._checked_names(told, np.shape(X)), told
         if self.known is None or hasattr(X, "columns"):
             yield
