@@ -179,3 +179,19 @@ def test_short_calls_are_judged_by_what_long_ones_are(scale, home):
     F = few.value(rows, W, b) + few.penalty_of(est.coef_[None, :])
     judged = Hedge().judged(few.problem, theta, F)
     assert_allclose([few.value(rows, W, b), few.before(rows)], judged, rtol=1e-12)
+
+
+@pytest.mark.parametrize("home", [np.asarray, sp.csr_array])
+def test_one_odd_target_at_first_is_lived_with_where_slopes_do_not_grow(home):
+    errors = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(1500, 3))
+        y = X @ [1.0, -0.5, 0.2] + 0.3 * rng.normal(size=1500)
+        y[50], X = 1e6, 0.01 * X
+        est = GDRegressor("absolute_error", random_state=0)
+        for start in range(0, 1000, 100):
+            est.partial_fit(home(X[start : start + 100]), y[start : start + 100])
+        left = np.abs(est.predict(home(X[1000:])) - y[1000:]).mean()
+        errors.append(left / np.abs(y[1000:]).mean())
+    assert np.median(errors) < 0.8  # zero coefficients give 1
