@@ -260,11 +260,13 @@ class _Choosing:
         ranked = np.where(np.isfinite(mean), mean, -np.inf)
         top = ranked.max()
         if not np.isfinite(top):
-            why = ""
-            for k in np.flatnonzero(~np.isfinite(scores).any(axis=(1, 2)))[:1]:
+            why, without = "", np.flatnonzero(~np.isfinite(scores).any(axis=(1, 2)))
+            if len(without):
+                k = without[0]
                 why = f": fold {k} has none on its rows, {len(folds[k][1])} in number"
-            if why and self.scoring != "loss":
-                why += ". Use a score that is defined there, such as scoring='loss', or other folds"
+                if self.scoring != "loss":
+                    why += ". Use a score that is defined there, such as scoring='loss', or other "
+                    why += "folds"
             raise ValueError(
                 f"scoring={self.scoring!r} gave no finite mean score at any alpha, so there is "
                 f"nothing to choose by{why}."

@@ -115,12 +115,13 @@ class LearningRateDisplay(Display):
 
         still = run(1e-200)  # which goes nowhere
         start = still.loss_curve_[-1]
-        rates = _rates(still, X, y) if rates is None else rates
+        objective = problem_of(still, X, y).objective
+        rates = _rates(still.solver_, objective) if rates is None else rates
         found = [(one.loss_curve_[-1], len(one.restarts_) > 0) for one in map(run, rates)]
         values = np.array([value for value, _ in found])
         diverged = np.array([bad or value > start for value, bad in found])
         display = cls(rates=rates, values=values, diverged=diverged, start=start, passes=passes)
-        if diverged.all() and not problem_of(still, X, y).objective.loss.least_at_zero:
+        if diverged.all() and not objective.loss.least_at_zero:
             warnings.warn(
                 f"No rate from {rates[0]:.2g} to {rates[-1]:.2g} lowers F: all {len(rates)} "
                 "diverge. Pass lower rates=..., or scale the columns of X.",
@@ -169,13 +170,12 @@ class LearningRateDisplay(Display):
         return np.array([first, *middle, last])
 
 
-def _rates(model, X, y):
+def _rates(found, objective):
     """Return rates about one that suits the rows, half a decade from each to the next."""
-    found = model.solver_
     if not hasattr(found, "rule"):
         # Without a rule of their own solvers move by gradients, as SGD does.
         found = Stochastic(found if isinstance(found, Rule) else SGD())
-    middle = first_guess(found, problem_of(model, X, y).objective)
+    middle = first_guess(found, objective)
     if not 0 < middle < np.inf:  # entries whose squares overflow
         middle = 1.0
     return 10.0 ** (np.round(np.log10(middle)) + _DECADES)

@@ -93,9 +93,11 @@ class FewRows:
         The strongest l2 part that a column feels.
     loss : float
         Mean of the last rows that were learnt, after that.
+    by_loss : bool
+        Whether this alone tells how steps went, not F.
     """
 
-    metric, most_decay = None, np.inf
+    metric, most_decay, by_loss = None, np.inf, False
 
     def __init__(self, solver, problem, state):
         self.solver, self.problem, self.state = solver, problem, state
@@ -165,19 +167,18 @@ class FewRows:
     def before(self, rows):
         """Return F on these rows before they were learnt."""
         W, b = self.split(self.user(self._kept))
-        return self._mean(rows, W, b) + self.judged_penalty(W)
+        return self._mean(rows, W, b) + self.penalty(W)
 
     def _mean(self, rows, W, b):
         n = len(rows.s)
         return _kernels.full_pass(rows, 0, n, W, b, self.pointwise) / n
 
     def penalty(self, W):
-        """Return the penalty at `point`, whose coefficients are ``W``, but for what is late."""
-        return self.judged_penalty(W)
+        """Return the penalty at a point with coefficients ``W``, where it tells how steps went.
 
-    def judged_penalty(self, W):
-        """Return the penalty of coefficients, where it tells how steps went."""
-        return self.penalty_of(W)
+        But for what is late.
+        """
+        return 0.0 if self.by_loss else self.penalty_of(W)
 
     def penalty_of(self, W):
         """Return the penalty of coefficients."""
@@ -332,9 +333,6 @@ class Mixture(FewRows):
         scales = self.shift, self.seen_scale
         _kernels.hedge_block(rows, order, *arrays, terms, scales, self.seen_metric, *fixed)
         return len(order), solver.mean_rate(state, self.weights)
-
-    def judged_penalty(self, W):
-        return 0.0 if self.by_loss else self.penalty_of(W)
 
     def user(self, live):
         models, weights = live

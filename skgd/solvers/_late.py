@@ -164,7 +164,7 @@ class _Touching:
 
     def _gram(self):
         """Return the sums of products with what was learnt; None where none asks for them."""
-        if not self.problem.has_l2:
+        if self.by_loss or not self.problem.has_l2:
             return None
         if self._products is None:
             self._products = _kernels.products(self.coef)
@@ -212,7 +212,7 @@ class _Touching:
         return self._penalty(self._gram())
 
     def _penalty(self, gram):
-        if not self.problem.has_l2:
+        if self.by_loss or not self.problem.has_l2:
             return 0.0
         if self.late.is_late():
             # Squares are convex, and what is late in them can only fall.
@@ -293,12 +293,6 @@ class LateMixture(_Touching, Mixture):
         value = super().before(rows)
         self.weights = after
         return value
-
-    def _gram(self):
-        return None if self.by_loss else super()._gram()
-
-    def _penalty(self, gram):
-        return 0.0 if self.by_loss else super()._penalty(gram)
 
     def mix(self, each):
         """Return the weighted mean over the models, the first axis."""

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 
-from ._order import permuted
-
 __all__ = ["MANY_ROWS", "first_guess", "hold_against_mean", "pilot_rates"]
 
 _ROWS = 2048
@@ -66,7 +64,7 @@ def pilot_rates(solver, problem, theta, late, size):
     steps_a_pass = -(-objective.n_active // size)
     passes = int(np.clip(-(-_STEPS // steps_a_pass), 1, _MOST_PASSES))
     rng = np.random.RandomState(0)
-    orders = [permuted(rng, objective.active()) for _ in range(passes)]
+    orders = [rng.permutation(objective.active()) for _ in range(passes)]
     start = sample.value(theta)
     runs = {}
 

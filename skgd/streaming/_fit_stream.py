@@ -195,9 +195,12 @@ class _Stream:
         Without names of its own it would make the model forget them, or scikit-learn warn.
         """
         told = getattr(self.batches, "feature_names", None)
-        told = [] if told is None or callable(told) else list(told)
-        if told and told != self.told and all(isinstance(name, str) for name in told):
-            self.known, self.told = self._checked_names(told, np.shape(X)), told
+        if told is not None and told is not self.told and not callable(told):
+            # A source may make them anew at each look.
+            anew = self.told is None or list(told) != list(self.told)
+            if anew and len(told) and all(isinstance(name, str) for name in told):
+                self.known = self._checked_names(told, np.shape(X))
+            self.told = told
         if self.known is None or hasattr(X, "columns"):
             yield
             return
